@@ -15,8 +15,8 @@ class Limits:
     doesn't take its answer. Bodies above ``small_bytes`` take ``bodies_bytes`` together; above, clients get 503. ``intakes`` devices are
     served at a time by those who write; readers have threads of their own. A body may come in ``body_pieces`` pieces of less than ``piece_bytes``:
     each one, like a chunk of a byte, costs the same time whatever it holds. A page of the API ends early where its devices have ``page_models``
-    models together. However much a device has reported before, the cost of a report is bounded: the day's figures are made of at most
-    ``day_windows`` windows of all its models, and its events are compared with at most ``compared_events`` earlier ones.
+    models together. However much a device has reported before, the cost of a report is bounded: its events are compared with at most
+    ``compared_events`` earlier ones. The day of a model that an earlier hub stored is summed once, of at most ``day_windows`` windows.
     """
 
     head_bytes: int = 16 * 1024

@@ -35,7 +35,7 @@ class ReceiptAnswer(_Answer):
 
 
 class ModelAnswer(_Answer):
-    """A model on a device; its figures are of the 24 hours before ``until``, the end of its newest window."""
+    """A model on a device; its figures are of the hour of ``until``, the end of its newest window, and of the 23 hours before."""
 
     name: str
     version: str
@@ -66,6 +66,7 @@ class DeviceAnswer(_Answer):
     host: dict[str, str]
     conflict: str | None = Field(description="Why the hub refuses the device's reports: the device signed a report that contradicts an earlier one.")
     conflict_seen: datetime.datetime | None
+    clock_offset_s: int | None = Field(description="How many seconds the device's clock is ahead, negative for behind; null if it seems right.")
     behind: bool = Field(description="Whether the device runs another version of a model than its channel names.")
     models: list[ModelAnswer]
 

@@ -59,9 +59,11 @@ def _head(device: DeviceView, now: datetime.datetime) -> str:
 
 def _details(device: DeviceView) -> list[str]:
     conflict = [f"  CONFLICT: {device.conflict}"] if device.conflict else []
+    clock = [f"  {device.clock_trouble}"] if device.clock_trouble else []
     standings = [f"  {model.standing}" for model in device.models if model.standing]
     return (
         conflict
+        + clock
         + standings
         + [
             f"  {model.name} {model.version} {model.state}: {model.requests} requests in 24 h, {model.failures} failed, "

@@ -127,7 +127,7 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
         now: The time, in UTC.
 
     Returns:
-        ``conflict``, ``drift``, ``new``, ``quiet``, ``behind`` or ``well``.
+        ``conflict``, ``drift``, ``new``, ``quiet``, ``clock``, ``behind`` or ``well``.
     """
     if device.conflict:
         return "conflict"
@@ -137,6 +137,8 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
         return "new"
     if now - device.last_seen > queries.QUIET:
         return "quiet"
+    if device.clock_trouble:
+        return "clock"
     return "behind" if device.behind else "well"
 
 

@@ -91,10 +91,10 @@ def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
 
 
 def newest_windows(session: Session, device_id: str, model: str, *, limit: int) -> tuple[WindowView, ...]:
-    """The newest windows of a model, the newest first."""
+    """The newest windows of a model in the order of the reports that they came in, the newest first."""
     w = StoredWindow
     columns = select(w.version, w.start, w.end, w.requests, w.rows, w.failures, w.latency_counts, w.judged, w.drifted)
-    windows = session.execute(columns.where(w.device_id == device_id, w.model == model).order_by(w.end.desc(), w.id.desc()).limit(limit))
+    windows = session.execute(columns.where(w.device_id == device_id, w.model == model).order_by(w.id.desc()).limit(limit))
     return tuple(WindowView(**{**window._mapping, "drifted": tuple(window.drifted)}) for window in windows)  # noqa: SLF001 - SQLAlchemy's public name
 
 
@@ -102,7 +102,7 @@ def newest_drift(session: Session, device_id: str, model: str) -> DriftView | No
     """The drift of a model's features in its newest window with a verdict; None if there is none."""
     w = StoredWindow
     columns = select(w.end, w.rows, w.features).where(w.device_id == device_id, w.model == model, w.judged > 0)
-    window = session.execute(columns.order_by(w.end.desc(), w.id.desc()).limit(1)).first()
+    window = session.execute(columns.order_by(w.id.desc()).limit(1)).first()
     if window is None:
         return None
     features = sorted(window.features, key=lambda feature: (not feature["alarm"], feature["threshold"] - feature["distance"], feature["name"]))
@@ -156,6 +156,7 @@ def _device_view(device: StoredDevice, models: tuple[ModelView, ...]) -> DeviceV
         host=device.host,
         conflict=device.conflict,
         conflict_seen=device.conflict_seen,
+        clock_offset_s=device.clock_offset_s,
         models=models,
     )
 

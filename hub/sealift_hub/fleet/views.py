@@ -45,7 +45,10 @@ class ModelView:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
-    """A device: ``number`` and ``digest`` are the head of its chain, ``host`` what it says about itself."""
+    """A device: ``number`` and ``digest`` are the head of its chain, ``host`` what it says about itself.
+
+    ``clock_offset_s`` is how many seconds its clock is ahead, negative for behind; None if it is right as far as its reports show.
+    """
 
     id: str
     enrolled: datetime.datetime
@@ -56,6 +59,14 @@ class DeviceView:
     conflict: str | None
     conflict_seen: datetime.datetime | None
     models: tuple[ModelView, ...]
+    clock_offset_s: int | None = None
+
+    @property
+    def clock_trouble(self) -> str:
+        """What is wrong with its clock, as a sentence; empty if nothing is."""
+        if self.clock_offset_s is None:
+            return ""
+        return f"The device's clock is about {_span(abs(self.clock_offset_s))} {'ahead' if self.clock_offset_s > 0 else 'behind'}."
 
     @property
     def short_id(self) -> str:
@@ -141,3 +152,12 @@ class FleetTotals:
     failures: int
     drifting: int
     alarms: int
+
+
+def _span(seconds: int) -> str:
+    """A stretch of time in its largest fitting unit: ``3 hours``."""
+    for word, size in (("year", 31_557_600), ("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {word}{'' if count == 1 else 's'}"
+    return f"{seconds} seconds"

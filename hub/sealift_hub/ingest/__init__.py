@@ -3,7 +3,9 @@
 Reading order:
 
 - ``decision``    pure: may this report join the chain?
-- ``projection``  pure: a report as rows, and the totals of a model's last day
+- ``day``         pure: the sums of a model's last day, to which each report adds its windows
+- ``clocks``      pure: how far a device's clock is off
+- ``projection``  pure: a report as rows
 - ``intake``      the shell: one report or enrolment, one transaction
 - ``medium``      a whole medium that came back from an air-gapped site
 

@@ -6,8 +6,9 @@ import dataclasses
 import datetime
 import enum
 import logging
+from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sealift_core.bundle.digest import Digest
@@ -18,8 +19,9 @@ from sealift_core.signing.keys import PublicKey
 from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
 from sealift_hub.fleet.queries import count_devices, event_of
 from sealift_hub.ingest import projection
+from sealift_hub.ingest.clocks import ReportTimes, clock_offset
+from sealift_hub.ingest.day import EMPTY, Day, WindowTotals, add
 from sealift_hub.ingest.decision import ChainVerdict, Head, decide, fork_error, gap_error
-from sealift_hub.ingest.projection import WindowTotals
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.storage.database import Database
 from sealift_hub.storage.models import DeviceModel, StoredDevice, StoredEvent, StoredReport, StoredWindow
@@ -125,6 +127,7 @@ def _taken(device: StoredDevice, *, new: bool) -> Taken:
 
 
 def _record(session: Session, device: StoredDevice, report: Report, data: bytes, *, now: datetime.datetime, source: Source, limits: Limits) -> None:
+    device.clock_offset_s = _clock_offset(session, device, report, now, source)
     digest = str(Digest.of(data))
     device.number, device.digest, device.host = report.number, digest, dict(report.host)
     seen = now if source is Source.HTTP else min(report.created, now)
@@ -141,11 +144,21 @@ def _record(session: Session, device: StoredDevice, report: Report, data: bytes,
             envelope=data,
         )
     )
-    session.add_all(projection.window_rows(report))
+    windows = projection.window_rows(report, now)
+    session.add_all(windows)
     session.add_all(_fresh_events(session, report, limits.compared_events))
     session.flush()
-    _replace_models(session, report, limits.day_windows)
+    _update_models(session, report, windows, limits.day_windows)
     _log.info("accepted report %d of device %s, created %s", report.number, device.id, format_time(report.created))
+
+
+def _clock_offset(session: Session, device: StoredDevice, report: Report, now: datetime.datetime, source: Source) -> int | None:
+    """How many seconds the device's clock is ahead, by this report and the one before it; None if it seems right."""
+    head = session.get(StoredReport, (device.id, device.number))
+    before = ReportTimes(created=head.created, received=head.received, sent=head.source == Source.HTTP) if head else None
+    known = None if device.clock_offset_s is None else datetime.timedelta(seconds=device.clock_offset_s)
+    offset = clock_offset(ReportTimes(created=report.created, received=now, sent=source is Source.HTTP), before, known)
+    return None if offset is None else int(offset.total_seconds())
 
 
 def _fresh_events(session: Session, report: Report, compared: int) -> list[StoredEvent]:
@@ -157,28 +170,36 @@ def _fresh_events(session: Session, report: Report, compared: int) -> list[Store
     return projection.event_rows(report, map(event_of, session.scalars(earlier)))
 
 
-def _replace_models(session: Session, report: Report, windows: int) -> None:
-    session.execute(delete(DeviceModel).where(DeviceModel.device_id == report.device))
-    models = {model.name: model for model in report.models}
-    each = max(1, windows // max(1, len(models)))
-    for model in models.values():
-        day, drifted = _last_day(session, report.device, model.name, each)
-        session.add(projection.device_model(report.device, model, day, drifted))
+def _update_models(session: Session, report: Report, windows: Sequence[StoredWindow], most: int) -> None:
+    """Bring the device's models to what the report says: those that it doesn't name go, and each day gets the windows that are new."""
+    stored = {model.name: model for model in session.scalars(select(DeviceModel).where(DeviceModel.device_id == report.device))}
+    named = {model.name: model for model in report.models}
+    for name in stored.keys() - named.keys():
+        session.delete(stored[name])
+    by_model: dict[str, list[StoredWindow]] = {}
+    for window in windows:
+        by_model.setdefault(window.model, []).append(window)
+    for name, model in named.items():
+        fresh = by_model.get(name, [])
+        if name not in stored:
+            stored[name] = projection.new_model(report.device, name)
+            session.add(stored[name])
+        day = _day(session, stored[name], fresh, most) if fresh else None
+        verdict = projection.newest_verdict(fresh, stored[name].judged_until, day.until) if day else None
+        projection.fill_model(stored[name], model, day, verdict)
 
 
-def _last_day(session: Session, device_id: str, model: str, most: int) -> tuple[list[WindowTotals], list[str]]:
-    """The newest windows of a model, ``most`` of them at most, and what drifted in the newest one with a verdict."""
-    of_model = (StoredWindow.device_id == device_id, StoredWindow.model == model)
-    newest = session.scalar(select(func.max(StoredWindow.end)).where(*of_model))
-    if newest is None:
-        return [], []
-    w = StoredWindow
-    columns = select(w.id, w.end, w.requests, w.failures, w.latency_counts, w.judged).order_by(w.end.desc(), w.id.desc()).limit(most)
-    windows = session.execute(columns.where(*of_model, w.end > projection.day_before(newest))).all()
-    judged = next((window.id for window in windows if window.judged), None)
-    drifted = session.scalar(select(w.drifted).where(w.id == judged)) if judged is not None else None
-    totals = [
-        WindowTotals(end=window.end, requests=window.requests, failures=model_failures(window.failures), latency_counts=window.latency_counts)
-        for window in windows
-    ]
-    return totals, drifted or []
+def _day(session: Session, stored: DeviceModel, fresh: Sequence[StoredWindow], most: int) -> Day:
+    """A model's day with the windows that are new. The days that an earlier hub stored have no hours, and are summed from their windows, once."""
+    day = projection.stored_day(stored)
+    if day is None:
+        w = StoredWindow
+        earlier = select(w).where(w.device_id == stored.device_id, w.model == stored.name, w.id < min(window.id for window in fresh))
+        newest_first = session.scalars(earlier.order_by(w.id.desc()).limit(most)).all()
+        day = add(EMPTY, map(_totals, newest_first))
+    return add(day, map(_totals, fresh))
+
+
+def _totals(window: StoredWindow) -> WindowTotals:
+    failures = model_failures(window.failures)
+    return WindowTotals(end=window.end, requests=window.requests, failures=failures, latency_counts=window.latency_counts)

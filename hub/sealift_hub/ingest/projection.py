@@ -1,4 +1,4 @@
-"""A report as rows of the database, and what the windows of a model's last day add up to."""
+"""A report as rows of the database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 
 from sealift_core.messages.histogram import BUCKETS
 from sealift_core.messages.report import Event, InstalledModel, Report, Window
+from sealift_hub.ingest.day import Day
 from sealift_hub.storage.models import DeviceModel, StoredEvent, StoredWindow
 
 DAY: Final = datetime.timedelta(days=1)
@@ -18,58 +19,68 @@ MOST_NAMES: Final = 20
 MOST: Final = 2**63 - 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WindowTotals:
-    """What of a window goes into a day's totals."""
-
-    end: datetime.datetime
-    requests: int
-    failures: int
-    latency_counts: Sequence[int]
-
-
-def day_before(moment: datetime.datetime) -> datetime.datetime:
-    """A day earlier, or the first moment that there is (a device may have lost its clock)."""
-    first = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-    return moment - DAY if moment - first > DAY else first
-
-
-def device_model(device_id: str, model: InstalledModel, day: Sequence[WindowTotals], drifted: Sequence[str]) -> DeviceModel:
-    """An installed model with the totals of its last day, and the names of what drifted, of which `MOST_NAMES` are kept beside their number."""
+def new_model(device_id: str, name: str) -> DeviceModel:
+    """A model that the device didn't have before; `fill_model` says the rest."""
+    nothing: dict[str, list[int]] = {}
     return DeviceModel(
-        device_id=device_id,
-        **dataclasses.asdict(model),
-        until=max((window.end for window in day), default=None),
-        requests=min(MOST, sum(window.requests for window in day)),
-        failures=min(MOST, sum(window.failures for window in day)),
-        latency_counts=add_counts(window.latency_counts for window in day),
-        drifted=list(drifted[:MOST_NAMES]),
-        drift_alarms=len(drifted),
+        device_id=device_id, name=name, hours=nothing, requests=0, failures=0, latency_counts=[0] * BUCKETS, drifted=[], drift_alarms=0
     )
 
 
-def add_counts(histograms: Iterable[Sequence[int]]) -> list[int]:
-    """Latency histograms added up, bucket by bucket."""
-    total = [0] * BUCKETS
-    for counts in histograms:
-        total = [left + right for left, right in zip(total, counts, strict=True)]
-    return total
+def fill_model(stored: DeviceModel, model: InstalledModel, day: Day | None, verdict: Verdict | None) -> None:
+    """Write an installed model as a report has it; its day and its verdict stay where the report tells nothing new of them (None)."""
+    for name, value in dataclasses.asdict(model).items():
+        setattr(stored, name, value)
+    if day is not None:
+        requests, failures, *latency_counts = day.totals
+        stored.until, stored.hours = day.until, {str(hour): list(sums) for hour, sums in day.hours.items()}
+        stored.requests, stored.failures, stored.latency_counts = min(MOST, requests), min(MOST, failures), latency_counts
+    if verdict is not None:
+        stored.judged_until = verdict.end
+        stored.drifted, stored.drift_alarms = list(verdict.drifted[:MOST_NAMES]), len(verdict.drifted)
 
 
-def window_rows(report: Report) -> list[StoredWindow]:
-    """The report's windows."""
-    return [_window(report, window) for window in report.windows]
+def stored_day(stored: DeviceModel) -> Day | None:
+    """The day of a model as it was stored; None for one of an earlier hub, which kept no hours."""
+    if stored.hours is None:
+        return None
+    return Day(until=stored.until, hours={int(hour): sums for hour, sums in stored.hours.items()})
 
 
-def _window(report: Report, window: Window) -> StoredWindow:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What drifted in a window with enough rows; ``end`` is the window's."""
+
+    end: datetime.datetime | None
+    drifted: Sequence[str]
+
+
+NO_VERDICT: Final = Verdict(end=None, drifted=())
+
+
+def newest_verdict(windows: Iterable[StoredWindow], before: datetime.datetime | None, until: datetime.datetime | None) -> Verdict | None:
+    """The verdict of a report's newest judged window; none at all if the last one, ``before``, is of another day than ``until``; None if it stays."""
+    judged = [window for window in windows if window.judged]
+    if judged:
+        return Verdict(end=judged[-1].end, drifted=judged[-1].drifted)
+    stale = before is not None and until is not None and not datetime.timedelta() <= until - before < DAY
+    return NO_VERDICT if stale else None
+
+
+def window_rows(report: Report, received: datetime.datetime) -> list[StoredWindow]:
+    """The report's windows, the newest last; none ends after the report was ``received``."""
+    return [_window(report, window, received) for window in sorted(report.windows, key=lambda window: window.end)]
+
+
+def _window(report: Report, window: Window, received: datetime.datetime) -> StoredWindow:
     return StoredWindow(
         device_id=report.device,
         report_number=report.number,
         model=window.model,
         version=window.version,
         bundle=str(window.bundle),
-        start=window.start,
-        end=window.end,
+        start=min(window.start, received),
+        end=min(window.end, received),
         requests=window.requests,
         rows=window.rows,
         failures=dict(window.failures),

@@ -43,7 +43,8 @@ class Base(DeclarativeBase):
 class StoredDevice(Base):
     """A device and the head of its chain: the number and digest of the newest report that is here.
 
-    ``conflict`` tells of a report that the device signed but that contradicts what it told before.
+    ``conflict`` tells of a report that the device signed but that contradicts what it told before. ``clock_offset_s`` is how many seconds the
+    device's clock is ahead, negative for behind; NULL if it is right as far as its reports show.
     """
 
     __tablename__ = "devices"
@@ -57,6 +58,7 @@ class StoredDevice(Base):
     host: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     conflict: Mapped[str | None] = mapped_column(Text)
     conflict_seen: Mapped[datetime.datetime | None]
+    clock_offset_s: Mapped[int | None]
 
 
 class StoredReport(Base):
@@ -75,7 +77,11 @@ class StoredReport(Base):
 
 
 class DeviceModel(Base):
-    """A model on a device as the newest report has it, with the totals of the last day that the device told of."""
+    """A model on a device as the newest report has it, with the totals of the last day that the device told of.
+
+    ``hours`` has the sums of each hour of that day (`sealift_hub.ingest.day`), NULL where an earlier hub kept none; ``judged_until`` is the end of
+    the window that ``drifted`` is of.
+    """
 
     __tablename__ = "device_models"
 
@@ -95,16 +101,20 @@ class DeviceModel(Base):
     latency_counts: Mapped[list[int]] = mapped_column(JSON, default=list)
     drifted: Mapped[list[str]] = mapped_column(JSON, default=list)
     drift_alarms: Mapped[int] = mapped_column(default=0)
+    hours: Mapped[dict[str, list[int]] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    judged_until: Mapped[datetime.datetime | None]
 
 
 class StoredWindow(Base):
     """One window of one model; ``features`` holds each `FeatureDrift` as JSON, ``drifted`` the names of those with an alarm.
 
+    The order of ``id`` is that of the reports, since a device's clock may say anything. ``start`` and ``end`` are the device's, but not after
+    the report came.
     ``judged`` counts the features: 0 means that the window was too small for a verdict.
     """
 
     __tablename__ = "windows"
-    __table_args__ = (Index("windows_newest", "device_id", "model", "end"),)
+    __table_args__ = (Index("windows_in_order", "device_id", "model", "id"),)
 
     id: Mapped[int] = mapped_column(Counter, primary_key=True)
     device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))

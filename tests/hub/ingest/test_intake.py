@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event, update
 
 from sealift_core.errors import KeyFileError, LimitError, ReportError, SealiftError, SignatureError
 from sealift_core.messages.report import Event
@@ -19,10 +20,10 @@ from sealift_core.schema.documents import canonical_json
 from sealift_hub.errors import EnrolmentError, ForkError, GapError, RefusedReportError, UnknownDeviceError
 from sealift_hub.fleet import queries
 from sealift_hub.fleet.views import DeviceView
-from sealift_hub.ingest import projection
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
+from sealift_hub.storage.models import DeviceModel
 from support.clocks import ManualClock
 from support.simulated import HOUR, NOON, SimulatedDevice, drift, installed, window
 
@@ -217,7 +218,7 @@ class TestWhatIsShown:
         assert kinds == ["rejected", "activated", "installed"]
 
     def test_a_report_costs_no_more_the_more_was_told_before(self, database: Database, device: SimulatedDevice) -> None:
-        intake = Intake(database, ManualClock(), Limits(day_windows=4, compared_events=3))
+        intake = Intake(database, ManualClock(), Limits(compared_events=3))
         models = [installed("a"), installed("b")]
         for number in range(5):
             last = number == 4
@@ -225,7 +226,7 @@ class TestWhatIsShown:
             events = [Event(number=1, time=NOON, kind=f"told {number}"), Event(number=2**62, time=NOON, kind="far")]
             receive(intake, device, device.report(models=models, windows=windows, events=events))
         after = view(database, device)
-        assert [(model.requests, model.drifted) for model in after.models] == [(200, ("speed",))] * 2, "of the two newest windows of each"
+        assert [(model.requests, model.drifted) for model in after.models] == [(500, ("speed",))] * 2
         with database.reading() as session:
             kinds = [event.kind for event in queries.newest_events(session, device.id, limit=10)]
         assert sorted(kinds) == ["far", "told 0", "told 1", "told 2", "told 3", "told 4"]
@@ -265,14 +266,76 @@ class TestWhatIsShown:
         after = view(database, device)
         assert (after.models[0].until, after.last_seen) == (epoch, ManualClock().now())
 
-    def test_the_first_day_of_all_has_no_day_before(self) -> None:
-        first = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-        assert projection.day_before(first + HOUR) == first
-
     def test_a_medium_shows_when_the_report_was_made_not_when_it_arrived(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
         made = NOON - 20 * 24 * HOUR
         intake.receive(device.id, device.report(created=made), source=Source.MEDIUM)
         assert view(database, device).last_seen == made
+
+
+NOW = ManualClock().now()
+
+
+class TestClocks:
+    def test_one_report_from_the_future_hides_none_that_follows(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        future = datetime.datetime(2099, 1, 1, tzinfo=datetime.UTC)
+        ahead = window(end=future, latencies_ms={5.0: 7}, features=[drift("speed", 0.9)])
+        receive(intake, device, device.report(models=[installed()], windows=[ahead], created=future))
+        shown = view(database, device)
+        assert (shown.models[0].until, shown.models[0].drifted, shown.clock_trouble) == (
+            NOW,
+            ("speed",),
+            "The device's clock is about 71 years ahead.",
+        )
+        mended = [window(end=NOW - HOUR, features=[drift("load", 0.9)]), window(end=NOW)]
+        receive(intake, device, device.report(models=[installed()], windows=mended, created=NOW))
+        shown = view(database, device)
+        assert (shown.models[0].requests, shown.models[0].drifted, shown.clock_trouble) == (207, ("load",), "")
+        with database.reading() as session:
+            windows = queries.newest_windows(session, device.id, "vibration", limit=10)
+            newest = queries.newest_drift(session, device.id, "vibration")
+        assert [seen.end for seen in windows] == [NOW, NOW - HOUR, NOW]
+        assert newest is not None
+        assert newest.features[0]["name"] == "load"
+
+    def test_a_clock_that_was_set_back_begins_a_new_day(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOW, features=[drift("speed", 0.9)])], created=NOW))
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=epoch)], created=epoch))
+        shown = view(database, device)
+        assert (shown.models[0].requests, shown.models[0].until, shown.models[0].drifted) == (100, epoch, ())
+        assert shown.clock_trouble == "The device's clock is about 57 years behind."
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOW)], created=NOW))
+        assert (view(database, device).models[0].until, view(database, device).clock_trouble) == (NOW, "")
+
+    def test_a_report_without_windows_leaves_the_figures_as_they_are(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        receive(intake, device, device.report(models=[installed()], windows=[window(features=[drift("speed", 0.9)])]))
+        before = view(database, device).models[0]
+        receive(intake, device, device.report(models=[installed(version="2.0.0", state="probation")]))
+        after = view(database, device).models[0]
+        assert (after.version, after.state) == ("2.0.0", "probation")
+        assert (after.until, after.requests, after.p99_ms, after.drifted) == (before.until, before.requests, before.p99_ms, ("speed",))
+
+    def test_alarms_of_a_day_ago_are_no_longer_shown(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOON, features=[drift("speed", 0.9)])]))
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOON + 23 * HOUR)]))
+        assert view(database, device).models[0].drifted == ("speed",)
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOON + 24 * HOUR)]))
+        assert view(database, device).models[0].drifted == ()
+
+    def test_the_day_that_an_earlier_hub_kept_without_hours_goes_on(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOON - n * HOUR) for n in range(30)]))
+        with database.writing() as session:
+            session.execute(update(DeviceModel).values(hours=None))
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=NOON + HOUR)]))
+        assert view(database, device).models[0].requests == 2400
+
+    def test_no_window_of_before_is_read_for_a_report(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        receive(intake, device, device.report(models=[installed()], windows=[window()]))
+        statements: list[str] = []
+        event.listen(database._engine, "before_cursor_execute", lambda *words: statements.append(words[2]))
+        receive(intake, device, device.report(models=[installed()], windows=[window()]))
+        assert [text for text in statements if "FROM windows" in text] == []
+        assert any("INSERT INTO windows" in text for text in statements)
 
 
 CHAIN = SimulatedDevice()

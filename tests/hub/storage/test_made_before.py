@@ -35,6 +35,21 @@ def test_the_devices_are_listed(made: MadeBefore) -> None:
     assert models(device) == {"digits": "1.0.0", "iris": "1.0.0"}
 
 
+def test_windows_from_the_future_no_longer_hide_the_others(made: MadeBefore) -> None:
+    database = sqlite3.connect(made.hub / "hub.sqlite")
+    database.execute("""UPDATE windows SET "end" = '2099-01-01 00:00:00.000000'""")
+    database.execute("UPDATE device_models SET until = '2099-01-01 00:00:00.000000'")
+    database.commit()
+    database.close()
+    (device,) = hub_json("devices", "--data", made.hub)["devices"]
+    assert all(model["until"] <= device["last_seen"] for model in device["models"])
+    database = sqlite3.connect(made.hub / "hub.sqlite")
+    ends = database.execute("""SELECT "end", received FROM windows JOIN reports USING (device_id) WHERE number = report_number""").fetchall()
+    database.close()
+    assert ends
+    assert all(end <= received for end, received in ends)
+
+
 def test_every_page_opens_and_the_repository_is_served(made: MadeBefore) -> None:
     device = made.device_key.fingerprint
     with running_hub(made.hub, made.repository) as hub:
