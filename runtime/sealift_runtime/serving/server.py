@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sealift_core.errors import BusyError, ConfigurationError, SealiftError
+from sealift_core.hardware.limits import usable_cores
 from sealift_core.http.hosts import AllowedHosts
 from sealift_core.process.descriptors import make_room
-from sealift_runtime.engine.session import usable_cores
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.inference.workers import Workers
