@@ -24,7 +24,7 @@ from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.inference.workers import Workers
 from sealift_runtime.serving.answering import Cancellable, Reply
-from sealift_runtime.serving.body_budget import BodyBudget
+from sealift_runtime.serving.byte_budget import ByteBudget
 from sealift_runtime.serving.connection import ClientConnection
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
@@ -69,7 +69,7 @@ class InferenceServer:
     ) -> None:
         self.limits = limits
         self.max_connections = make_room(limits.connections)
-        self.bodies = BodyBudget(limits.bodies_bytes)
+        self.budget = ByteBudget(limits.in_flight_bytes)
         self._address = "127.0.0.1"
         self.answer_to(host_names)
         self.stopping = False
@@ -77,8 +77,16 @@ class InferenceServer:
         self._table = table
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(self._loop, threads=threads or usable_cores(), queued=limits.inference.queued_requests)
-        service = InferenceService(table, self._workers, limits=limits.inference)
-        self._endpoints = Endpoints(service, limits=limits, routes=routes, local_routes=local_routes, metrics=metrics, is_ready=lambda: self.ready)
+        self._service = InferenceService(table, self._workers, limits=limits.inference)
+        self._endpoints = Endpoints(
+            self._service,
+            limits=limits,
+            budget=self.budget,
+            routes=routes,
+            local_routes=local_routes,
+            metrics=metrics,
+            is_ready=lambda: self.ready,
+        )
         self._listeners: list[asyncio.Server] = []
         self._socket_path: Path | None = None
         self._all_closed = asyncio.Event()
