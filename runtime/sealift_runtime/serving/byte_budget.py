@@ -41,9 +41,17 @@ class ByteBudget:
         Args:
             most_bytes: The bound; 0 for the default of this machine.
         """
-        self.most_bytes = most_bytes or default_budget(usable_memory())
         self._held = 0
+        self.limit(most_bytes)
         self._lock = threading.RLock()  # a share may be let go of while another one is being counted
+
+    def limit(self, most_bytes: int) -> None:
+        """Change the bound; what is held stays.
+
+        Args:
+            most_bytes: The bound; 0 for the default of this machine.
+        """
+        self.most_bytes = most_bytes or default_budget(usable_memory())
 
     @property
     def held_bytes(self) -> int:

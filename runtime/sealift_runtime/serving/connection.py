@@ -406,6 +406,16 @@ class ClientConnection(asyncio.Protocol):
         if self._current is None and not self._waiting and self._transport is not None:
             self._transport.close()
 
+    def give_up(self) -> None:
+        """Refuse the current request, whose work ends, and close."""
+        if self._current is None:
+            self.abort()
+            return
+        if self._job is not None:
+            self._job.cancelled = True
+        headers = (("retry-after", str(self._server.limits.retry_after_s)),)
+        self._reply(error_response(503, "the server is stopping", headers=headers, close=True), None)
+
     def abort(self) -> None:
         """Close without another word."""
         if self._transport is not None:

@@ -287,3 +287,13 @@ def test_a_client_who_sends_much_at_once_is_not_read_until_that_is_answered(tmp_
             for _ in range(200):
                 sent += client.send(request)
         assert sent < 100 * len(request)
+
+
+def test_limits_change_while_the_server_runs(tmp_path: Path) -> None:
+    with running(InferenceServer, served(tmp_path)) as server:
+        body = BODY + b" " * 100_000
+        assert server.ask("POST", "/v2/models/linear/infer", body).status == 200
+        server.server.limit(ServingLimits(body_bytes=50_000, in_flight_bytes=40_000, connections=7))
+        assert (server.server.budget.most_bytes, server.server.max_connections) == (40_000, 7)
+        assert server.ask("POST", "/v2/models/linear/infer", body).json["error"].startswith("the body is too large: expected at most 50000 bytes")
+        assert server.infer("linear", [TENSOR]).status == 200
