@@ -13,9 +13,10 @@ import pytest
 
 from sealift_core.bundle.manifest import BundleManifest, SessionSettings
 from sealift_core.errors import DocumentError, EngineError
+from sealift_core.hardware.limits import usable_cores
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.session_entries import ENTRIES, MAX_THREADS, PROVIDERS
-from sealift_runtime.engine.session import ModelSession, session_options, usable_cores
+from sealift_runtime.engine.session import ModelSession, session_options
 from support.models import make_bundle, make_manifest, make_profile
 from support.native_entries import native_entries
 

@@ -18,7 +18,14 @@ from support.cli import BIN, Ran, call
 
 COMMAND = BIN / "sealift-agent"
 #: Timings that let a test see within seconds what takes minutes in operation.
-QUICK = {"timing.poll_s": "0.3", "timing.report_s": "0.5", "timing.window_s": "1", "timing.probation_s": "1", "serving.port": "0"}
+QUICK = {
+    "timing.poll_s": "0.3",
+    "timing.report_s": "0.5",
+    "timing.window_s": "1",
+    "timing.probation_s": "1",
+    "serving.port": "0",
+    "serving.notice_s": "0",
+}
 
 
 class AgentUnderTest:

@@ -9,6 +9,8 @@ Source: https://docs.kernel.org/admin-guide/cgroup-v2.html and .../cgroup-v1/{me
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -45,6 +47,37 @@ def read_limits(root: Path) -> CgroupLimits:
         memory += _memory(group)
         cores += _cores(group)
     return CgroupLimits(memory_bytes=min(memory, default=None), cores=min(cores, default=None))
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """Count the cores that this process may keep busy.
+
+    A thread beyond the quota only makes all of them wait, so parts of a core don't count.
+
+    Args:
+        root: Where proc and sys are; ``/`` but in tests.
+
+    Returns:
+        The cores, at least one.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = read_limits(root).cores
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def usable_memory(root: Path = Path("/")) -> int | None:
+    """Read how much memory this process may have.
+
+    Args:
+        root: Where proc and sys are; ``/`` but in tests.
+
+    Returns:
+        The size in bytes: the machine's memory or a smaller limit; None if neither can be read.
+    """
+    match = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo") or "", re.MULTILINE)
+    sizes = [int(match[1]) * 1024] if match else []
+    limit = read_limits(root).memory_bytes
+    return min([*sizes, *([] if limit is None else [limit])], default=None)
 
 
 def _groups(root: Path) -> Iterator[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import platform
 import re
 import sys
@@ -14,7 +13,7 @@ from typing import Final
 from sealift_core.errors import HardwareError
 from sealift_core.hardware.accelerators import find_accelerators
 from sealift_core.hardware.cpuinfo import parse_cpuinfo
-from sealift_core.hardware.limits import read_limits
+from sealift_core.hardware.limits import read_limits, usable_cores
 
 __all__ = ["Machine", "detect_machine", "parse_cpuinfo"]
 
@@ -68,13 +67,11 @@ def detect_machine(root: Path = Path("/"), *, providers: Iterable[str] = CPU_ONL
     except OSError as error:
         raise HardwareError("can't detect this machine's hardware", where=str(error.filename), expected="Linux with /proc mounted") from error
     limits = read_limits(root)
-    cores = len(os.sched_getaffinity(0))
     return Machine(
         arch=_architecture(platform.machine(), pointer_bits=64 if sys.maxsize > 2**32 else 32),
         cpu_flags=info.flags,
         cpu_model=info.model or _board(root),
-        # A thread beyond the quota only makes all of them wait, so parts of a core don't count.
-        cores=cores if limits.cores is None else max(1, min(cores, int(limits.cores))),
+        cores=usable_cores(root),
         memory_bytes=total_bytes if limits.memory_bytes is None else min(total_bytes, limits.memory_bytes),
         os=f"{platform.system().lower()} {platform.release()}",
         accelerators=find_accelerators(root),

@@ -51,12 +51,25 @@ class JsonBudget:
         """
         if len(data) <= min(self.values, self.structures):  # each takes a byte at least
             return
-        values = data.count(b",") + 1
+        values, structures = data.count(b",") + 1, data.count(b"[") + data.count(b"{")
+        if values <= self.values and structures <= self.structures:
+            structures += len(_NAME_END.findall(data))
+        self.compare(values, structures, where=where, advice=advice)
+
+    def compare(self, values: int, structures: int, *, where: str, advice: str | None = None) -> None:
+        """Check what was counted in a document against the budget.
+
+        Args:
+            values: The values in it.
+            structures: The lists, tables and names in it.
+            where: What errors call the document.
+            advice: What the error tells the reader to do; None for nothing.
+
+        Raises:
+            LimitError: If it holds more.
+        """
         if values > self.values:
             raise LimitError("too many values", where=where, expected=f"at most {self.values}", found=f"up to {values}", advice=advice)
-        structures = data.count(b"[") + data.count(b"{")
-        if structures <= self.structures:
-            structures += len(_NAME_END.findall(data))
         if structures > self.structures:
             expected, counted = f"at most {self.structures}", f"{structures} or more"
             raise LimitError("too many lists, tables and names", where=where, expected=expected, found=counted, advice=advice)

@@ -9,6 +9,7 @@ Reading order:
 - ``lock``           one process of a kind for each home
 - ``logs``           what these processes log, and how
 - ``data_plane``     the process that serves: sessions, HTTP, monitoring
+- ``serving_limits`` from agent.toml's limits on clients to the server's
 - ``monitors``       the data plane's monitors, one for each served model
 - ``trials``         new versions beside the ones before them
 - ``window_journal`` what the monitors keep on disk

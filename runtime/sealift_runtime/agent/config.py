@@ -16,6 +16,7 @@ from sealift_core.http.hosts import MAX_NAMES, check_names
 from sealift_core.http.urls import check_location, check_url
 from sealift_core.messages.channel import CHANNEL_NAME
 from sealift_core.schema.documents import Document
+from sealift_runtime.update.client_limits import NAMES, ClientLimits, read_client_limits
 from sealift_runtime.update.desired import FINGERPRINT, MAX_TIME_S, MAX_TRUSTED_KEYS
 from sealift_runtime.update.policy import DEFAULT_POLICY
 
@@ -32,7 +33,7 @@ SECTIONS: Final = {
     "device": ("name",),
     "source": ("repository", "channel", "ca_file"),
     "hub": ("url",),
-    "serving": ("host", "port", "hosts"),
+    "serving": ("host", "port", "hosts", *NAMES),
     "timing": ("poll_s", "report_s", "window_s", "probation_s"),
     "limits": ("window_rows", "self_test_s", "self_test_memory_mb", "reserve_mb", "stale_days"),
     "measuring": ("enabled", "trusted_keys", "max_mb", "max_s"),
@@ -51,7 +52,7 @@ FIELDS: Final = {key: _FIELD_NAMES.get(key, name) for section, names in SECTIONS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AgentConfig:
+class AgentConfig(ClientLimits):
     """agent.toml as a value.
 
     ``name`` is what people call the device, empty for the machine's own name.
@@ -60,7 +61,7 @@ class AgentConfig:
     air-gapped site wants a longer time than an online one). ``hosts`` are names that the server is asked under beside its own
     (`sealift_core.http.hosts`). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
     may have candidates measured here, of ``measuring_mb`` MiB and within ``measuring_s``. ``sandbox`` is whether self-tests and measurements run
-    behind the walls of `sealift_core.process`.
+    behind the walls of `sealift_core.process`. The fields of `ClientLimits` are of the section ``serving``.
     """
 
     repository: str
@@ -117,11 +118,17 @@ class AgentConfig:
             measuring_mb=measuring.integer("max_mb", default.measuring_mb, minimum=1, maximum=MAX_MB),
             measuring_s=measuring.number("max_s", default.measuring_s, minimum=1, maximum=MAX_MEASURING_S),
             sandbox=sandbox.boolean("enabled", default.sandbox),
+            **dataclasses.asdict(read_client_limits(serving)),
         )
         for table in (source, hub, device, serving, timing, limits, measuring, sandbox, document):
             table.refuse_unknown()
         config.check(where=where)
         return config
+
+    @property
+    def clients(self) -> ClientLimits:
+        """The limits on clients alone."""
+        return ClientLimits(**{name: getattr(self, name) for name in NAMES})
 
     def check(self, *, where: str) -> None:
         """Raise `ConfigurationError` if an address, a host name or a fingerprint is malformed; ``where`` names the file."""

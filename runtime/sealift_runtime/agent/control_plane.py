@@ -117,8 +117,8 @@ class ControlPlane:
         if self.device.reload():
             config = self.device.config
             logger.info("agent.toml was changed: following channel %s of %s from now on", config.channel, config.repository)
-            if (before.host, before.port) != (config.host, config.port):
-                logger.warning("serving.host and serving.port hold from the next start on: restart the agent")
+            if (before.host, before.port, before.threads) != (config.host, config.port, config.threads):
+                logger.warning("serving.host, serving.port and serving.threads hold from the next start on: restart the agent")
             self.updater = updater_of(self.device, self.data_plane)
             self._due = dict.fromkeys(self._due, 0.0)
             self._renewing = True

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -34,13 +34,15 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import measuring_routes, service_of
 from sealift_runtime.agent.monitors import MonitoredModel, Monitors
 from sealift_runtime.agent.parent import leave_with_parent
+from sealift_runtime.agent.serving_limits import serving_limits
 from sealift_runtime.agent.trials import Trials
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.table import AbsentModel, ModelTable
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.store.device_store import DeviceStore
-from sealift_runtime.update.desired import DesiredState
+from sealift_runtime.update.client_limits import MAX_NOTICE_S
+from sealift_runtime.update.desired import DataPlaneSettings, DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.installed import InstalledCheck
 from sealift_runtime.update.records import Deployment, InstalledBundle, ServingCounters
@@ -49,6 +51,8 @@ logger = logging.getLogger("sealift.agent")
 
 TICK_S: Final = 0.5
 DRAIN_S: Final = 10.0
+#: How long a data plane takes to end at most: it gives notice, drains, and ends what still runs.
+END_S: Final = MAX_NOTICE_S + DRAIN_S + 5.0
 #: The failures that are neither a client's, nor due to how much clients ask for.
 MODEL_FAILURES: Final = "model"
 
@@ -66,7 +70,7 @@ class DataPlane:
         self.faults = Faults()
         self.monitors = Monitors(settings, clock, home.directory / "windows.json", self.faults)
         self.measuring = service_of(home, clock, settings.measuring, lambda: self._desired.updates)
-        self.answer_to: Callable[[Sequence[str]], None] = _nobody
+        self.apply: Callable[[DataPlaneSettings], None] = _nobody
         self._trials = Trials()
         self._loading = threading.Lock()
         self._started = False
@@ -80,9 +84,9 @@ class DataPlane:
         return self._desired.generation
 
     @property
-    def host_names(self) -> Sequence[str]:
-        """The names that clients ask under, beside the server's own."""
-        return self._desired.settings.hosts
+    def settings(self) -> DataPlaneSettings:
+        """The settings that hold."""
+        return self._desired.settings
 
     def start(self) -> None:
         """Load every model of the document that was kept; one that can't be loaded is logged, and the others serve.
@@ -137,7 +141,7 @@ class DataPlane:
         if desired.settings != self._desired.settings:
             self.monitors.settings = desired.settings
             self.measuring.allow(desired.settings.measuring)
-            self.answer_to(desired.settings.hosts)
+            self.apply(desired.settings)
         self._desired = desired
         self._trials.end_others([model.name for model in desired.models if desired.is_on_trial(model)])
 
@@ -260,8 +264,8 @@ class DataPlane:
         )
 
 
-def _nobody(_: Sequence[str]) -> None:
-    """No server is told of other names."""
+def _nobody(_: DataPlaneSettings) -> None:
+    """No server is told of other settings."""
 
 
 async def serve(home: Home, host: str, port: int) -> None:
@@ -272,19 +276,30 @@ async def serve(home: Home, host: str, port: int) -> None:
         routes=measuring_routes(plane.measuring),
         local_routes=admin_routes(plane),
         metrics=lambda: plane.monitors.metrics,
-        host_names=plane.host_names,
+        host_names=plane.settings.hosts,
+        limits=serving_limits(plane.settings.clients),
+        threads=plane.settings.clients.threads or None,
     )
-    plane.answer_to = server.answer_to
+
+    def apply(settings: DataPlaneSettings) -> None:
+        server.answer_to(settings.hosts)
+        server.limit(serving_limits(settings.clients))
+
+    plane.apply = apply
     bound = await server.start_tcp(host, port)
     with short_path(home.socket) as path:
         await server.start_unix(path)
         await asyncio.to_thread(plane.start)
         announce(home, host, bound)
         await _until_stopped(plane)
-        await server.stop(DRAIN_S)
+        ended = await server.stop(DRAIN_S, notice_s=plane.settings.clients.notice_s)
     home.server_info.unlink(missing_ok=True)
     with plane.faults.contained("monitoring"):
         plane.monitors.put_away()
+    if not ended:  # a run that can't be interrupted would end in the interpreter's ruins, and crash it
+        logger.warning("a model still works on a request that nobody waits for; it is ended with the process")
+        logging.shutdown()
+        os._exit(0)
 
 
 def announce(home: Home, host: str, port: int) -> None:
@@ -317,7 +332,7 @@ def main() -> None:
     set_up_logging("data-plane")
     home, host, port = Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     try:
-        with one_of_its_kind(home.run / "server.lock", "data plane", wait_s=DRAIN_S + 5):
+        with one_of_its_kind(home.run / "server.lock", "data plane", wait_s=END_S):
             run(serve(home, host, port))
     except SealiftError as error:
         say_error(error)

@@ -30,7 +30,8 @@ from sealift_runtime.agent.logs import set_up_logging
 
 logger = logging.getLogger("sealift.agent")
 
-STOP_S: Final = 15.0
+#: A data plane gives notice for at most 10 s, drains for 10 s, and ends what still runs.
+STOP_S: Final = 28.0
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 #: A child that ran this long starts again without a longer pause.

@@ -17,6 +17,7 @@ from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.manifest import BundleManifest, SessionSettings
 from sealift_core.bundle.shapes import check_tensors
 from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError
+from sealift_core.hardware.limits import usable_cores
 from sealift_core.session_entries import ARENA_KEY
 from sealift_core.verify.graph import check_bundle_graph
 from sealift_runtime.engine import plugin_providers
@@ -176,11 +177,6 @@ def provider_options(manifest: BundleManifest) -> list[dict[str, str]]:
     limit = accelerator.memory_limit_mb if accelerator else None
     names = manifest.session.providers
     return [{_MEMORY_OPTIONS[name]: str(limit * 2**20)} if limit and name in _MEMORY_OPTIONS else {} for name in names]
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _state(path: Path) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Generic, Protocol, TypeVar
 
 from sealift_core.bundle.golden import Array
-from sealift_core.errors import EngineError, LimitError, RequestError
+from sealift_core.errors import EngineError, LimitError, RequestError, SealiftError
 from sealift_runtime.engine.run_limit import RunEndedError, RunLimit
 from sealift_runtime.engine.translate import is_out_of_memory
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
@@ -30,6 +30,10 @@ _COUNTED_AS: Final = {
 }
 
 
+class OverloadError(SealiftError):
+    """There is no room for the request, or for its answer, now."""
+
+
 class Call(Protocol[T_co]):
     """A request as its codec has it, and how the codec writes what comes of it. Its methods may run on a worker, one after the other."""
 
@@ -45,6 +49,7 @@ class Call(Protocol[T_co]):
         Raises:
             RequestError: If it can't be read, or doesn't fit.
             LimitError: If it is too large.
+            OverloadError: If there is no room for it now.
         """
 
     def encode(self, reply: InferReply) -> T_co:
@@ -55,6 +60,10 @@ class Call(Protocol[T_co]):
 
         Returns:
             The answer.
+
+        Raises:
+            LimitError: If it is too large.
+            OverloadError: If there is no room for it now.
         """
 
     def refuse(self, failure: Failure) -> T_co:
@@ -202,6 +211,8 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int, limit: RunLimit 
         failure = Failure(FailureReason.BAD_REQUEST, str(error))
     except LimitError as error:
         failure = Failure(FailureReason.TOO_LARGE, str(error))
+    except OverloadError as error:
+        failure = Failure(FailureReason.OVERLOAD, str(error))
     except RunEndedError as error:
         failure = Failure(FailureReason.TIME_LIMIT, str(error))
     except EngineError as error:

@@ -39,7 +39,7 @@ class InferenceService:
         """
         self.table = table
         self._workers = workers
-        self._limits = limits
+        self.limits = limits
 
     def infer(self, request: InferRequest) -> InferReply | Failure:
         """Check, run and count a request on this thread. Any thread may call this.
@@ -108,7 +108,7 @@ class InferenceService:
         if self._workers is None:
             outcome = execute(served, call, arrived_ns)
         elif served.inline and size_bytes is not None and size_bytes <= served.inline_bytes:
-            outcome = execute(served, call, arrived_ns, RunLimit(self._limits.inline_s))
+            outcome = execute(served, call, arrived_ns, RunLimit(self.limits.inline_s))
             if outcome.failure is FailureReason.TIME_LIMIT:
                 served.took_too_long(size_bytes)
                 return self._enqueue(served, call, deliver, arrived_ns, self._workers)
@@ -121,11 +121,11 @@ class InferenceService:
         def done(outcome: CallResult[T]) -> None:
             deliver(outcome.answer, functools.partial(outcome.account, model))
 
-        limit = RunLimit(self._limits.execution_s)
+        limit = RunLimit(self.limits.execution_s)
         job = WorkerJob(functools.partial(execute, model, call, arrived_ns, limit), done, limit)
         if workers.submit(job, model.name):
             return job
-        message = f"the queue is full: at most {self._limits.queued_requests} requests can wait"
+        message = f"the queue is full: at most {self.limits.queued_requests} requests can wait"
         deliver(call.refuse(Failure(FailureReason.OVERLOAD, message)), None)
         model.observer.failed("overload")
         return None

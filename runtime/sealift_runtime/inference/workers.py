@@ -10,6 +10,7 @@ import asyncio
 import collections
 import math
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -52,6 +53,10 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
+    def limit(self, queued: int) -> None:
+        """Let so many jobs of a model wait from now on."""
+        self._most = queued + len(self._threads)
+
     @property
     def outstanding(self) -> int:
         """The jobs that wait or run."""
@@ -67,11 +72,15 @@ class Workers:
             self._ready.notify()
         return True
 
-    def stop(self) -> None:
-        """Let the threads end after the jobs that are queued."""
+    def stop(self, wait_s: float = 0.0) -> bool:
+        """Let the threads end after the jobs that are queued; whether they have within ``wait_s``."""
         with self._ready:
             self._stopping = True
             self._ready.notify_all()
+        deadline = time.monotonic() + wait_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _take(self) -> tuple[str, WorkerJob[object]] | None:
         """The first job of the model whose turn it is, once there is one; None if there won't be any more."""

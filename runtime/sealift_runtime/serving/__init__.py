@@ -5,10 +5,12 @@ Reading order:
 - ``limits``      every bound on what clients may send
 - ``decoding``    pure: bytes to a request, checked against the model's signature
 - ``values``      pure: JSON values and raw bytes to arrays, and what is refused on the way
+- ``number_runs`` pure: long lists of numbers in JSON, read in slices
 - ``encoding``    pure: a reply to bytes
 - ``documents``   pure: metadata, configuration, statistics
 - ``http``        one HTTP/1.1 request and its response as values
-- ``body_budget`` how many bytes of large bodies are held at once
+- ``byte_budget`` how many bytes of bodies and answers are held at once
+- ``pace``        whether a client sends or reads quickly enough
 - ``misdirected`` whether a request is meant for this server
 - ``answering``   how a connection and its server speak
 - ``connection``  HTTP/1.1 on a socket: keep-alive, pipelining, limits

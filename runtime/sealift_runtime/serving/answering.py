@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sealift_core.http.hosts import AllowedHosts
 from sealift_runtime.inference.service import After
-from sealift_runtime.serving.body_budget import BodyBudget
+from sealift_runtime.serving.byte_budget import ByteBudget
 from sealift_runtime.serving.http import HttpRequest, HttpResponse
 from sealift_runtime.serving.limits import ServingLimits
 
@@ -28,7 +28,7 @@ class ServerState(Protocol):
 
     limits: ServingLimits
     hosts: AllowedHosts
-    bodies: BodyBudget
+    budget: ByteBudget
     now: float
     date: str
     ok_start: bytes

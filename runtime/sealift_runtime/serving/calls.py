@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from sealift_core.errors import LimitError
+from sealift_runtime.inference.execution import OverloadError
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.signature import Signature
+from sealift_runtime.serving.byte_budget import SMALL_BYTES, ByteBudget, Share
 from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.encoding import encode_reply
-from sealift_runtime.serving.http import BINARY, HttpRequest, HttpResponse, error_response, json_length, plain_body
+from sealift_runtime.serving.http import BINARY, TOO_MUCH_IN_FLIGHT, HttpRequest, HttpResponse, error_response, json_length, plain_body
 from sealift_runtime.serving.limits import ServingLimits
 
+_ADVICE: Final = "Send smaller batches, or use the binary tensor extension."
 _JSON_LENGTH: Final = "inference-header-content-length"
 #: Failures that may be over in a moment.
 _LATER: Final = frozenset({FailureReason.UNAVAILABLE, FailureReason.OVERLOAD})
@@ -27,26 +31,42 @@ STATUSES: Final = {
 
 
 class HttpCall:
-    """One inference over HTTP, as `inference.execution.Call` wants it."""
+    """One inference over HTTP, as `inference.execution.Call` wants it. What it takes in memory counts in ``budget``."""
 
-    __slots__ = ("_binary", "_decoder", "_limits", "_request")
+    __slots__ = ("_binary", "_budget", "_decoded", "_decoder", "_limits", "_request")
 
-    def __init__(self, request: HttpRequest, decoder: RequestDecoder, limits: ServingLimits) -> None:
+    def __init__(self, request: HttpRequest, decoder: RequestDecoder, limits: ServingLimits, budget: ByteBudget) -> None:
         self._request = request
         self._decoder = decoder
         self._limits = limits
+        self._budget = budget
         self._binary: frozenset[str] = frozenset()
+        self._decoded: Share | None = None
 
     def decode(self, signature: Signature) -> InferRequest:
-        """The request in the body; `RequestError` or `LimitError` says what is wrong with it."""
+        """The request in the body; `RequestError`, `LimitError` or `OverloadError` says what is wrong with it."""
         request = self._request
-        decoded, self._binary = self._decoder.decode(signature, plain_body(request, self._limits), json_length(request))
+        self._decoded = None  # of an attempt before
+        body = plain_body(request, self._limits, self._hold)
+        decoded, self._binary = self._decoder.decode(signature, body, json_length(request), self._hold)
         return decoded
 
     def encode(self, reply: InferReply) -> HttpResponse:
-        """The response that says a reply."""
+        """The response that says a reply; `OverloadError` if there is no room for it now."""
         body, json_bytes = encode_reply(reply, self._binary)
-        return HttpResponse(200, body) if json_bytes is None else HttpResponse(200, body, BINARY, ((_JSON_LENGTH, str(json_bytes)),))
+        share = None
+        if len(body) > SMALL_BYTES:
+            share = self._budget.share()
+            _add(share, len(body), "the answer takes too much memory")
+        if json_bytes is None:
+            return HttpResponse(200, body, share=share)
+        return HttpResponse(200, body, BINARY, ((_JSON_LENGTH, str(json_bytes)),), share=share)
+
+    def _hold(self, size: int) -> None:
+        """Count what decoding takes beside the body."""
+        if self._decoded is None:
+            self._decoded = self._budget.share()
+        _add(self._decoded, size, "the decoded request takes too much memory")
 
     def refuse(self, failure: Failure) -> HttpResponse:
         """The response that says why there is no reply."""
@@ -59,6 +79,14 @@ def failure_response(failure: Failure, limits: ServingLimits) -> HttpResponse:
         retry = (("retry-after", str(limits.retry_after_s)),)
         return error_response(503, f"{failure.message}; try again in {limits.retry_after_s} s", headers=retry)
     return error_response(STATUSES[failure.reason], failure.message)
+
+
+def _add(share: Share, size: int, problem: str) -> None:
+    if share.add(size):
+        return
+    if share.could_ever_add(size):
+        raise OverloadError(TOO_MUCH_IN_FLIGHT)
+    raise LimitError(problem, expected=f"at most {share.most_bytes} bytes", found=f"{share.size + size} or more", advice=_ADVICE)
 
 
 def size_of(request: HttpRequest) -> int | None:

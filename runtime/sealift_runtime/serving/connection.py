@@ -16,19 +16,21 @@ import httptools
 
 from sealift_runtime.inference.service import After
 from sealift_runtime.serving.answering import Cancellable, ServerState
-from sealift_runtime.serving.body_budget import SMALL_BYTES
+from sealift_runtime.serving.byte_budget import SMALL_BYTES, Share
 from sealift_runtime.serving.http import (
     CONTINUE,
     DECISIVE,
     JSON,
+    TOO_MUCH_IN_FLIGHT,
     HttpRequest,
     HttpResponse,
+    encode_head,
     encode_head_without_upgrade,
-    encode_response,
     error_response,
 )
 from sealift_runtime.serving.limits import SMALL_PIECE_BYTES
 from sealift_runtime.serving.misdirected import judge_host
+from sealift_runtime.serving.pace import is_too_slow
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
@@ -64,7 +66,9 @@ class ClientConnection(asyncio.Protocol):
         self._pumping = False
         self._moved = False
         self._head_bytes = self._silent_bytes = self._small_pieces = 0
-        self._counted_bytes = self._waiting_bytes = 0
+        self._waiting_bytes = self._received_bytes = self._unread_bytes = 0
+        self._share: Share | None = None
+        self._unread_share: Share | None = None
         self._refusal: HttpResponse | None = None
         self._target = self._parser_method = b""
         self._headers: dict[bytes, bytes] = {}
@@ -99,7 +103,7 @@ class ClientConnection(asyncio.Protocol):
             self._job.cancelled = True
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._transport = self._parser = self._current = self._job = None
+        self._transport = self._parser = self._current = self._job = self._unread_share = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; complete requests are answered in turn."""
@@ -149,11 +153,13 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Take up no further request while the client doesn't read."""
         self._write_paused_at = self._server.now
+        self._unread_bytes = self._transport.get_write_buffer_size() if self._transport is not None else 0
         self._pace_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
         self._write_paused_at = None
+        self._unread_share = None
         self._pump()
 
     # --- the parser's side
@@ -190,8 +196,11 @@ class ClientConnection(asyncio.Protocol):
         self._silent_bytes = 0
         self._check_host()
         length = self._headers.get(b"content-length", b"")
-        if length.isdigit() and int(length[:20]) > self._server.limits.body_bytes:
-            self._too_large(length.decode())
+        size = int(length[:20]) if length.isdigit() else 0
+        if size > self._server.limits.body_bytes:
+            self._too_large(self._server.limits.body_bytes, length.decode())
+        elif size > SMALL_BYTES and self._refusal is None and not self._hold(size):
+            return
         elif b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
             self._say_continue()
 
@@ -199,6 +208,7 @@ class ClientConnection(asyncio.Protocol):
         """Take a piece of the body."""
         self._moved = True
         self._silent_bytes = 0
+        self._received_bytes += len(body)
         if self._refusal is not None:
             return
         self._small_pieces += len(body) < SMALL_PIECE_BYTES
@@ -207,9 +217,9 @@ class ClientConnection(asyncio.Protocol):
             most = self._server.limits.body_pieces
             self._refuse(413, f"the body arrives in too many small pieces: expected at most {most} of less than {SMALL_PIECE_BYTES} bytes")
         elif size > self._server.limits.body_bytes:
-            self._too_large("more")
-        elif size > SMALL_BYTES and not self._count(size):
-            self._refuse(503, "too many large requests at once; try again later")
+            self._too_large(self._server.limits.body_bytes, "more")
+        elif size > SMALL_BYTES and not self._hold(size):
+            return
         elif not self._body:
             self._body = body
         else:
@@ -227,11 +237,9 @@ class ClientConnection(asyncio.Protocol):
             if self._parser_method == b"CONNECT":
                 self._refuse(405, "wrong method: this server isn't a proxy")
             return
-        request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, bytes(self._body))
-        self._body = b""
-        if self._counted_bytes:
-            self._server.bodies.give_after(request, self._counted_bytes)
-            self._counted_bytes = 0
+        body = self._body if self._share else bytes(self._body)  # a large one isn't copied
+        request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, body, share=self._share)
+        self._drop_body()
         self._waiting_bytes += len(request.body)
         keep_alive, http10 = self._parser.should_keep_alive(), self._parser.get_http_version() == "1.0"
         self._waiting.append(_Exchange(request, keep_alive, http10))
@@ -245,6 +253,7 @@ class ClientConnection(asyncio.Protocol):
     def _enter(self, phase: int) -> None:
         self._phase = phase
         self._since = self._server.now
+        self._received_bytes = 0
 
     def _keep(self, size: int) -> None:
         """Bound what the parser has kept to itself: a header or, in the body, a trailer or the extension of a chunk."""
@@ -263,25 +272,30 @@ class ClientConnection(asyncio.Protocol):
         http10 = self._parser.get_http_version() == "1.0"
         self._refusal = self._refusal or judge_host(host, self._target, self._server.hosts, http10=http10)
 
-    def _count(self, size: int) -> bool:
-        """Count the body that is being received, which has ``size`` bytes so far, among all that the server holds."""
-        if not self._server.bodies.take(size - self._counted_bytes):
-            return False
-        self._counted_bytes = size
-        return True
+    def _hold(self, size: int) -> bool:
+        """Count the body that is being received, of which ``size`` bytes came or are declared, among all that the server holds; else refuse it."""
+        share = self._share = self._share or self._server.budget.share()
+        more = size - share.size
+        if more <= 0 or share.add(more):
+            return True
+        if share.could_ever_add(more):
+            self._refuse(503, TOO_MUCH_IN_FLIGHT)
+        else:
+            self._too_large(self._server.budget.most_bytes, str(size))
+        return False
 
     def _drop_body(self) -> None:
+        """Let go of the body that is being received; a request that was made of it keeps its share."""
         self._body = b""
-        self._server.bodies.give(self._counted_bytes)
-        self._counted_bytes = 0
+        self._share = None
 
     def _check_head(self) -> None:
         limit = self._server.limits.header_bytes
         if self._head_bytes > limit and self._refusal is None:
             self._refuse(431, f"the request's head is too large: expected at most {limit} bytes")
 
-    def _too_large(self, size: str) -> None:
-        self._refuse(413, f"the body is too large: expected at most {self._server.limits.body_bytes} bytes, found {size}")
+    def _too_large(self, most: int, size: str) -> None:
+        self._refuse(413, f"the body is too large: expected at most {most} bytes, found {size}")
 
     def _say_continue(self) -> None:
         if self._transport is not None and self._current is None and not self._waiting:
@@ -318,14 +332,10 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None or self._transport is None:  # the client went meanwhile
             return
         more = self._parser is not None and not self._server.stopping
+        if len(response.body) > SMALL_BYTES:
+            response = self._counted(response)
         keep_alive = exchange.keep_alive and not response.close and (more or bool(self._waiting))
-        head = exchange.request.method == "HEAD"
-        plain = response.status == 200 and response.content_type == JSON and not response.headers
-        if plain and keep_alive and not head and not exchange.http10:
-            self._transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, len(response.body), response.body))
-        else:
-            date = self._server.date
-            self._transport.write(encode_response(response, date=date, keep_alive=keep_alive, http10=exchange.http10, head=head))
+        self._write(response, self._transport, keep_alive=keep_alive, http10=exchange.http10, head=exchange.request.method == "HEAD")
         if not keep_alive:
             self._end(linger=exchange.refusal is not None)
         else:
@@ -334,6 +344,33 @@ class ClientConnection(asyncio.Protocol):
             after()
         if not self._pumping:
             self._pump()
+
+    def _counted(self, response: HttpResponse) -> HttpResponse:
+        """A large response that counts among all that the server holds, or the refusal that takes its place."""
+        if response.share is not None:
+            return response
+        share = self._server.budget.share()
+        if share.add(len(response.body)):
+            return response._replace(share=share)
+        return error_response(503, TOO_MUCH_IN_FLIGHT, headers=(("retry-after", str(self._server.limits.retry_after_s)),))
+
+    def _write(self, response: HttpResponse, transport: asyncio.Transport, *, keep_alive: bool, http10: bool, head: bool) -> None:
+        """Hand a response to the transport, in one piece if it is small; what the client doesn't take at once counts until it has."""
+        size = len(response.body)
+        plain = response.status == 200 and response.content_type == JSON and not response.headers
+        if plain and keep_alive and not http10:
+            start = b"%b%d\r\n\r\n" % (self._server.ok_start, size)
+        else:
+            start = encode_head(response, date=self._server.date, keep_alive=keep_alive, http10=http10)
+        if head:
+            transport.write(start)
+        elif size <= SMALL_BYTES:
+            transport.write(start + response.body)
+        else:
+            transport.write(start)
+            transport.write(response.body)
+            self._unread_bytes = transport.get_write_buffer_size()
+            self._unread_share = response.share if self._unread_bytes else None
 
     def _end(self, *, linger: bool) -> None:
         """Close once everything is written; linger where the client may still be sending, or it would lose our answer."""
@@ -361,13 +398,23 @@ class ClientConnection(asyncio.Protocol):
         if full:
             self._transport.pause_reading()
         else:
-            self._since = self._server.now
+            self._since, self._received_bytes = self._server.now, 0
             self._transport.resume_reading()
 
     def shut(self) -> None:
         """Close now if nothing is due, else after the answer to the current request."""
         if self._current is None and not self._waiting and self._transport is not None:
             self._transport.close()
+
+    def give_up(self) -> None:
+        """Refuse the current request, whose work ends, and close."""
+        if self._current is None:
+            self.abort()
+            return
+        if self._job is not None:
+            self._job.cancelled = True
+        headers = (("retry-after", str(self._server.limits.retry_after_s)),)
+        self._reply(error_response(503, "the server is stopping", headers=headers, close=True), None)
 
     def abort(self) -> None:
         """Close without another word."""
@@ -377,18 +424,32 @@ class ClientConnection(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Called about once a second: close what is too slow or idle for too long."""
         limits, age = self._server.limits, now - self._since
-        if self._reading_paused:  # it is we who keep the client waiting, or it doesn't take its answers
-            if self._write_paused_at is not None and now - self._write_paused_at > limits.write_timeout_s:
+        if self._write_paused_at is not None:
+            if self._reads_too_slowly(now - self._write_paused_at):
                 self.abort()
+        elif self._reading_paused:  # it is we who keep the client waiting
+            return
         elif self._phase == LINGERING:
             if age > _LINGER_S:
                 self.abort()
         elif self._phase == HEAD and age > limits.header_timeout_s:
             self._time_out(f"the request's head took more than {limits.header_timeout_s:g} s")
-        elif self._phase == BODY and age > limits.body_timeout_s:
-            self._time_out(f"the request's body took more than {limits.body_timeout_s:g} s")
+        elif self._phase == BODY and is_too_slow(self._received_bytes, age, grace_s=limits.body_grace_s, bytes_per_s=limits.bytes_per_s):
+            rate = f"at least {limits.bytes_per_s:g} bytes a second after {limits.body_grace_s:g} s"
+            self._time_out(f"the request's body comes too slowly: expected {rate}, found {self._received_bytes} in {age:.0f} s")
         elif self._phase == BETWEEN and age > limits.idle_timeout_s:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        if self._transport is not None and self._transport.is_closing():  # the client hasn't even taken a small answer since
+            self.abort()
+        else:
             self.shut()
+
+    def _reads_too_slowly(self, age: float) -> bool:
+        limits = self._server.limits
+        taken = self._unread_bytes - (self._transport.get_write_buffer_size() if self._transport is not None else 0)
+        return is_too_slow(taken, age, grace_s=limits.answer_grace_s, bytes_per_s=limits.bytes_per_s)
 
     def _time_out(self, message: str) -> None:
         if self._parser is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -19,7 +20,8 @@ from sealift_core.schema import strict_json
 from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.inference.messages import InferRequest
 from sealift_runtime.inference.signature import Signature
-from sealift_runtime.serving.limits import LIMITS
+from sealift_runtime.serving.limits import LIMITS, REST_BUDGET
+from sealift_runtime.serving.number_runs import NumberRun, cut_out, read_numbers
 from sealift_runtime.serving.values import from_bytes, from_json, json_type
 
 MAX_ID_CHARACTERS: Final = 1000
@@ -28,9 +30,19 @@ _UNSUPPORTED: Final = ("shared_memory_region", "classification")
 _NONE: Final[frozenset[str]] = frozenset()
 _PLAIN: Final = frozenset(("inputs",))
 _INTEGER: Final = frozenset((int,))
-#: JSON of this size is parsed by one worker at a time: the parsers keep the event loop from running meanwhile.
-LARGE_BYTES: Final = 2**20
+Body = bytes | bytearray
+#: Is told how many bytes of memory are about to be taken, and may raise.
+Hold = Callable[[int], None]
+#: JSON of this size is read in slices, by one worker at a time: the parsers keep the event loop from running meanwhile.
+LARGE_BYTES: Final = 256 * 1024
+#: What a byte of JSON, and one of raw tensors that have to be converted, becomes in memory, at most about.
+_TEXT_COST: Final = 4
+_BINARY_COSTS: Final = {"string": 16, "bool": 1}
 _LARGE_BODIES: Final = threading.Lock()
+
+
+def free(_: int) -> None:
+    """Nobody counts."""
 
 
 class RequestDecoder:
@@ -40,10 +52,11 @@ class RequestDecoder:
         self._json_depth = json_depth
         self._budget = budget
 
-    def decode(self, signature: Signature, body: bytes, json_bytes: int | None = None) -> tuple[InferRequest, frozenset[str]]:
+    def decode(self, signature: Signature, body: Body, json_bytes: int | None = None, hold: Hold = free) -> tuple[InferRequest, frozenset[str]]:
         """A request from a body, and the outputs that the client wants as raw bytes.
 
-        ``json_bytes`` is the length of the body's JSON part where raw tensors follow. Raises `RequestError`, or `LimitError` above the budget.
+        ``json_bytes`` is the length of the body's JSON part where raw tensors follow. ``hold`` is told how many bytes of memory decoding is about
+        to take, and may raise. Raises `RequestError`, or `LimitError` above the budget.
         """
         if json_bytes is None:
             json_bytes = len(body)
@@ -51,13 +64,13 @@ class RequestDecoder:
             expected = f"0 to {len(body)}, the length of the body"
             raise RequestError("out of range", where="header Inference-Header-Content-Length", expected=expected, found=str(json_bytes))
         if json_bytes < LARGE_BYTES:
-            return self._decode(signature, body, json_bytes)
+            return self._decode(signature, _Body(body, json_bytes, hold))
         with _LARGE_BODIES:
-            return self._decode(signature, body, json_bytes)
+            return self._decode(signature, _Body(body, json_bytes, hold, self._budget, large=True))
 
-    def _decode(self, signature: Signature, body: bytes, json_bytes: int) -> tuple[InferRequest, frozenset[str]]:
-        document = parse_json(body if json_bytes == len(body) else body[:json_bytes], self._json_depth, self._budget)
-        inputs = _inputs(signature, document, body, json_bytes)
+    def _decode(self, signature: Signature, body: _Body) -> tuple[InferRequest, frozenset[str]]:
+        document = parse_json(body.text, self._json_depth, REST_BUDGET if body.runs is not None else self._budget)
+        inputs = _inputs(signature, document, body)
         if document.keys() == _PLAIN:  # as most are, and there is nothing else to be read
             return InferRequest(signature.name, signature.version, inputs), _NONE
         parameters = _table(document.get("parameters"), "parameters")
@@ -65,7 +78,39 @@ class RequestDecoder:
         return InferRequest(signature.name, signature.version, inputs, names, _id(document), parameters), binary
 
 
-def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset: int) -> dict[str, Array]:
+class _Body:
+    """A request's body in its parts: JSON, long lists of numbers in it, raw tensors behind it."""
+
+    __slots__ = ("budget", "data", "hold", "offset", "runs", "text")
+
+    def __init__(self, data: Body, json_bytes: int, hold: Hold, budget: JsonBudget = LIMITS.json_budget, *, large: bool = False) -> None:
+        self.data = data
+        self.offset = json_bytes
+        self.hold = hold
+        self.budget = budget
+        self.text: Body = data if json_bytes == len(data) else data[:json_bytes]
+        self.runs: dict[str, NumberRun] | None = None
+        if large:
+            self.text, self.runs = cut_out(self.text)
+            hold(len(self.text) * _TEXT_COST)
+
+    def from_json(self, spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
+        """A tensor whose values are in the JSON."""
+        run = self.runs.get(data) if self.runs and isinstance(data, str) else None
+        return from_json(spec, shape, data) if run is None else read_numbers(spec, shape, run, self.budget, _loads, self.hold)
+
+    def from_bytes(self, spec: TensorSpec, shape: tuple[int, ...], size: int) -> Array:
+        """A tensor whose values are the next ``size`` bytes behind the JSON."""
+        offset = self.offset
+        if offset + size > len(self.data):
+            refuse(spec, "binary data is cut off", f"{size} bytes", f"{len(self.data) - offset} bytes left in the body")
+        if size >= LARGE_BYTES and (cost := _BINARY_COSTS.get(spec.dtype)):
+            self.hold(size * cost)
+        self.offset += size
+        return from_bytes(spec, shape, self.data, offset, size)
+
+
+def _inputs(signature: Signature, document: dict[str, Any], body: _Body) -> dict[str, Array]:
     tensors = document.get("inputs")
     if not isinstance(tensors, list):
         raise RequestError("not a list of tensors", where="inputs", expected="a list", found=_name_of(tensors))
@@ -76,18 +121,15 @@ def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset:
         shape = _shape(spec, tensor, symbols)
         parameters = tensor.get("parameters")
         size = _binary_size(spec, parameters) if parameters else None
-        if size is None:
-            if "data" not in tensor:
-                refuse(spec, "no data", "a data field, or a binary_data_size parameter", "neither")
-            inputs[spec.name] = from_json(spec, shape, tensor["data"])
-            continue
-        if offset + size > len(body):
-            refuse(spec, "binary data is cut off", f"{size} bytes", f"{len(body) - offset} bytes left in the body")
-        inputs[spec.name] = from_bytes(spec, shape, body, offset, size)
-        offset += size
-    if offset != len(body):
+        if size is not None:
+            inputs[spec.name] = body.from_bytes(spec, shape, size)
+        elif "data" in tensor:
+            inputs[spec.name] = body.from_json(spec, shape, tensor["data"])
+        else:
+            refuse(spec, "no data", "a data field, or a binary_data_size parameter", "neither")
+    if body.offset != len(body.data):
         expected = "as many bytes as the binary_data_size parameters add up to"
-        raise RequestError("bytes are left over", where="body", expected=expected, found=f"{len(body) - offset} more")
+        raise RequestError("bytes are left over", where="body", expected=expected, found=f"{len(body.data) - body.offset} more")
     signature.check_complete(inputs)
     return inputs
 
@@ -120,7 +162,7 @@ def _requested_outputs(signature: Signature, document: dict[str, Any], parameter
     return tuple(requested), frozenset(name for name, binary in requested.items() if binary)
 
 
-def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_budget) -> dict[str, Any]:
+def parse_json(data: Body, max_depth: int, budget: JsonBudget = LIMITS.json_budget) -> dict[str, Any]:
     """A JSON object within the budget; NaN and Infinity are read, though they aren't JSON, as many clients write them."""
     if len(data) < strict_json.LARGE_BYTES:
         document = _loads(data)
@@ -135,14 +177,14 @@ def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_bud
     return document
 
 
-def _loads(data: bytes) -> Any:
+def _loads(data: Body) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return _parse_literals(data, error)
 
 
-def _parse_literals(data: bytes, error: orjson.JSONDecodeError) -> Any:
+def _parse_literals(data: Body, error: orjson.JSONDecodeError) -> Any:
     if not any(word in data for word in _LITERALS):
         raise RequestError(f"not valid JSON, caused by: {error}", where="body") from error
     try:

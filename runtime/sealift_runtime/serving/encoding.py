@@ -18,6 +18,8 @@ from sealift_core.terminal.printable import printable
 from sealift_runtime.inference.messages import InferReply
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
+#: So many values are written at once.
+SLICE_VALUES: Final = 16 * 1024
 #: By numpy's number of a type, as to hash a dtype takes longer than to encode a small tensor. Where two C types are of
 #: one size (long and long long), numpy has two numbers for one dtype, and onnxruntime gives the other one.
 _DATATYPE_OF: Final = {dtype.num: DATATYPES[dtype.name] for dtype in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
@@ -30,6 +32,7 @@ def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int 
         fields["id"] = reply.id
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
+    large = False
     for name, value in reply.outputs.items():
         output: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
         if name in binary:
@@ -37,8 +40,15 @@ def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int 
             output["parameters"] = {"binary_data_size": len(raw)}
             tail.append(raw)
         else:
-            output["data"] = _flat(value)
+            output["data"] = value.reshape(-1)
+            large = large or value.size > SLICE_VALUES
         outputs.append(output)
+    if large:
+        text = _in_slices(fields, outputs)
+        return (text, None) if not binary else (b"".join((text, *tail)), len(text))
+    for output in outputs:
+        if (data := output.get("data")) is not None and data.dtype.hasobject:
+            output["data"] = list(map(_text, data))
     fields["outputs"] = outputs
     text = orjson.dumps(fields, option=_OPTIONS)
     if b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
@@ -55,12 +65,28 @@ def _raw(value: Array) -> bytes:
     return encode_texts(value) if value.dtype.hasobject else value.tobytes()
 
 
-def _flat(value: Array) -> Any:
-    return [_text(item) for item in value.ravel()] if value.dtype.hasobject else value.reshape(-1)
-
-
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _in_slices(fields: dict[str, Any], outputs: list[dict[str, Any]]) -> bytes:
+    """The JSON of a large reply; nothing else runs while orjson does, so it gets a slice of values at once."""
+    pieces = [orjson.dumps(fields)[:-1], b',"outputs":[']
+    for number, output in enumerate(outputs):
+        data = output.pop("data", None)
+        pieces += [b"," if number else b"", orjson.dumps(output)]
+        if data is not None:
+            slices = (_values(data[at : at + SLICE_VALUES]) for at in range(0, data.size, SLICE_VALUES))
+            pieces[-1] = b'%b,"data":[%b]}' % (pieces[-1][:-1], b",".join(slices))
+    return b"".join((*pieces, b"]}"))
+
+
+def _values(data: Array) -> bytes:
+    """Values in JSON, without the brackets around them."""
+    if data.dtype.hasobject:
+        return orjson.dumps(list(map(_text, data)))[1:-1]
+    text = orjson.dumps(data, option=_OPTIONS)
+    return (json.dumps(data.tolist(), separators=(",", ":")).encode() if b"null" in text else text)[1:-1]
 
 
 def _with_literals(fields: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.workers import WorkerJob
 from sealift_runtime.serving import documents
 from sealift_runtime.serving.answering import Reply
+from sealift_runtime.serving.byte_budget import ByteBudget
 from sealift_runtime.serving.calls import HttpCall, failure_response, size_of
 from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, error_response, json_response
@@ -50,6 +51,7 @@ class Endpoints:
         service: InferenceService,
         *,
         limits: ServingLimits,
+        budget: ByteBudget,
         routes: Routes,
         local_routes: Routes,
         metrics: Callable[[], str],
@@ -57,7 +59,8 @@ class Endpoints:
     ) -> None:
         self._service = service
         self._table = service.table
-        self._limits = limits
+        self.limits = limits
+        self._budget = budget
         self._decoder = RequestDecoder(json_depth=limits.json_depth, budget=limits.json_budget)
         self._routes = routes
         self._local_routes = local_routes
@@ -100,6 +103,7 @@ class Endpoints:
         return (lambda _: _wrong_method(request.method, others)) if others else None
 
     def _call(self, handler: Handler, request: HttpRequest, reply: Reply) -> None:
+        request.body = bytes(request.body)
         response = handler(request)
         if isinstance(response, HttpResponse):
             reply(response, None)
@@ -148,7 +152,7 @@ class Endpoints:
     def _ready(self) -> HttpResponse:
         if self._is_ready():
             return json_response({"ready": True})
-        retry = (("retry-after", str(self._limits.retry_after_s)),)
+        retry = (("retry-after", str(self.limits.retry_after_s)),)
         absent = [absent._asdict() for absent in self._table.absences()]
         return json_response({"ready": False} | ({"absent": absent} if absent else {}), 503, headers=retry)
 
@@ -157,10 +161,10 @@ class Endpoints:
             return route.server()
         model = self._table.get(route.model, route.version)
         assert route.about is not None
-        return route.about(model) if model else failure_response(self._service.unknown(route.model, route.version), self._limits)
+        return route.about(model) if model else failure_response(self._service.unknown(route.model, route.version), self.limits)
 
     def _infer(self, route: Route, request: HttpRequest, reply: Reply) -> WorkerJob[CallResult[HttpResponse]] | None:
-        call = HttpCall(request, self._decoder, self._limits)
+        call = HttpCall(request, self._decoder, self.limits, self._budget)
         return self._service.submit(call, reply, model=route.model, version=route.version, size_bytes=size_of(request))
 
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from sealift_core.errors import LimitError, RequestError
+from sealift_runtime.serving.byte_budget import Share
 from sealift_runtime.serving.encoding import encode_error
 from sealift_runtime.serving.limits import ServingLimits
 
@@ -19,32 +20,39 @@ BINARY: Final = "application/octet-stream"
 JSON_LENGTH: Final = b"inference-header-content-length"
 #: The headers that decide who answers and how the body is read: of two, a proxy before this server might go by the other one.
 DECISIVE: Final[Mapping[bytes, str]] = {name.lower().encode(): name for name in ("Host", "Content-Encoding", "Inference-Header-Content-Length")}
+TOO_MUCH_IN_FLIGHT: Final = "too many bytes of requests and answers are in flight"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
 _UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))
 _SLICE_BYTES: Final = 16 * 1024
+_PIECE_BYTES: Final = 2**20
 _REASONS: Final = {status.value: status.phrase for status in http.HTTPStatus}
 
 
-@dataclasses.dataclass(slots=True, weakref_slot=True)
+Body = bytes | bytearray
+
+
+@dataclasses.dataclass(slots=True)
 class HttpRequest:
-    """A whole request. ``path`` is percent-decoded and without its query; header names are lower case."""
+    """A whole request. ``path`` is percent-decoded and without its query; header names are lower case; ``share`` is what a large body holds."""
 
     method: str
     target: bytes
     headers: dict[bytes, bytes]
-    body: bytes
+    body: Body
     path: str = ""
+    share: Share | None = None
 
 
 class HttpResponse(NamedTuple):
-    """A whole response; length, date and connection headers are the connection's to add."""
+    """A whole response; length, date and connection headers are the connection's to add; ``share`` is what a large body holds."""
 
     status: int
     body: bytes
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
+    share: Share | None = None
 
 
 #: Answers a request, now or (a coroutine) later. It runs on the event loop.
@@ -68,8 +76,8 @@ def encode_head_without_upgrade(method: bytes, target: bytes, headers: Mapping[b
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def encode_response(response: HttpResponse, *, date: str, keep_alive: bool, http10: bool, head: bool) -> bytes:
-    """The bytes of a response; without the body for a HEAD request."""
+def encode_head(response: HttpResponse, *, date: str, keep_alive: bool, http10: bool) -> bytes:
+    """The bytes of a response, up to its body."""
     lines = [
         f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}",
         f"content-type: {response.content_type}",
@@ -81,33 +89,39 @@ def encode_response(response: HttpResponse, *, date: str, keep_alive: bool, http
         lines.append("connection: close")
     elif http10:
         lines.append("connection: keep-alive")
-    start = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
-    return start if head else start + response.body
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
-def plain_body(request: HttpRequest, limits: ServingLimits) -> bytes:
-    """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``body_bytes`` or ``gzip_members``."""
+def _free(_: int) -> None:
+    """Nobody counts."""
+
+
+def plain_body(request: HttpRequest, limits: ServingLimits, hold: Callable[[int], None] = _free) -> Body:
+    """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``body_bytes`` or ``gzip_members``.
+
+    ``hold`` is told of each further byte that it is about to take, and may raise.
+    """
     encoding = request.headers.get(b"content-encoding", b"identity").lower()
     if encoding == b"identity":
         return request.body
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
         raise RequestError("unknown encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding[:60]))
     try:
-        return _inflate(request.body, zlib.MAX_WBITS | 32, limits)  # gzip or zlib by its first bytes
+        return _inflate(request.body, zlib.MAX_WBITS | 32, limits, hold)  # gzip or zlib by its first bytes
     except zlib.error as error:
         if encoding == b"deflate":  # some clients send it without the zlib wrapper
-            return _inflate_raw(request.body, limits)
+            return _inflate_raw(request.body, limits, hold)
         raise RequestError(f"the body isn't valid {encoding.decode()}, caused by: {error}", where="body") from error
 
 
-def _inflate_raw(data: bytes, limits: ServingLimits) -> bytes:
+def _inflate_raw(data: Body, limits: ServingLimits, hold: Callable[[int], None]) -> Body:
     try:
-        return _inflate(data, -zlib.MAX_WBITS, limits)
+        return _inflate(data, -zlib.MAX_WBITS, limits, hold)
     except zlib.error as error:
         raise RequestError(f"the body isn't valid deflate, caused by: {error}", where="body") from error
 
 
-def _inflate(data: bytes, window_bits: int, limits: ServingLimits) -> bytes:
+def _inflate(data: Body, window_bits: int, limits: ServingLimits, hold: Callable[[int], None]) -> Body:
     """All members of gzip, one after the other.
 
     They are fed in slices: an inflater copies what it was given and didn't need, which of the whole body, for each member, would be
@@ -124,12 +138,14 @@ def _inflate(data: bytes, window_bits: int, limits: ServingLimits) -> bytes:
             if not piece:
                 raise RequestError("the compressed body is cut off", where="body")
             at += 0 if inflater.unconsumed_tail else len(piece)
-            result += inflater.decompress(piece, most + 1 - len(result))
+            inflated = inflater.decompress(piece, min(_PIECE_BYTES, most + 1 - len(result)))
+            hold(len(inflated))
+            result += inflated
             if len(result) > most:
                 raise _too_much(most, limits)
         at -= len(inflater.unused_data)
         if at == len(data):
-            return bytes(result)
+            return result
     raise LimitError("too many gzip members", where="body", expected=f"at most {limits.gzip_members}", advice="Compress the body as a whole.")
 
 

@@ -17,14 +17,14 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sealift_core.errors import BusyError, ConfigurationError, SealiftError
+from sealift_core.hardware.limits import usable_cores
 from sealift_core.http.hosts import AllowedHosts
 from sealift_core.process.descriptors import make_room
-from sealift_runtime.engine.session import usable_cores
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.inference.workers import Workers
 from sealift_runtime.serving.answering import Cancellable, Reply
-from sealift_runtime.serving.body_budget import BodyBudget
+from sealift_runtime.serving.byte_budget import ByteBudget
 from sealift_runtime.serving.connection import ClientConnection
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
@@ -33,6 +33,9 @@ from sealift_runtime.serving.limits import LIMITS, ServingLimits
 T = TypeVar("T")
 SWEEP_S: Final = 0.5
 BACKLOG: Final = 1024
+_ASKED_LATELY_S: Final = 60.0
+#: How long clients that are refused at the end may take to read that, and how long runs may take to end.
+_LAST_WORDS_S, _END_RUNS_S = 1.0, 2.0
 #: Linux's limit on the path of a Unix domain socket.
 MAX_SOCKET_PATH_BYTES: Final = 107
 _NO_ROUTES: Final[Routes] = MappingProxyType({})
@@ -69,16 +72,25 @@ class InferenceServer:
     ) -> None:
         self.limits = limits
         self.max_connections = make_room(limits.connections)
-        self.bodies = BodyBudget(limits.bodies_bytes)
+        self.budget = ByteBudget(limits.in_flight_bytes)
         self._address = "127.0.0.1"
         self.answer_to(host_names)
         self.stopping = False
+        self._asked_at = -_ASKED_LATELY_S
         self.connections: set[ClientConnection] = set()
         self._table = table
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(self._loop, threads=threads or usable_cores(), queued=limits.inference.queued_requests)
-        service = InferenceService(table, self._workers, limits=limits.inference)
-        self._endpoints = Endpoints(service, limits=limits, routes=routes, local_routes=local_routes, metrics=metrics, is_ready=lambda: self.ready)
+        self._service = InferenceService(table, self._workers, limits=limits.inference)
+        self._endpoints = Endpoints(
+            self._service,
+            limits=limits,
+            budget=self.budget,
+            routes=routes,
+            local_routes=local_routes,
+            metrics=metrics,
+            is_ready=lambda: self.ready,
+        )
         self._listeners: list[asyncio.Server] = []
         self._socket_path: Path | None = None
         self._all_closed = asyncio.Event()
@@ -92,6 +104,8 @@ class InferenceServer:
 
     def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
         """Answer a request; what connections call."""
+        if not local:
+            self._asked_at = self.now
         return self._endpoints.answer(request, reply, local=local)
 
     def admit(self, connection: ClientConnection) -> bool:
@@ -122,6 +136,14 @@ class InferenceServer:
         self._host_names = host_names
         self.hosts = AllowedHosts(self._address, host_names)
 
+    def limit(self, limits: ServingLimits) -> None:
+        """Go by other limits from now on; the number of threads stays. May be called from any thread."""
+        self.limits = self._endpoints.limits = limits
+        self.max_connections = make_room(limits.connections)
+        self.budget.limit(limits.in_flight_bytes)
+        self._service.limits = limits.inference
+        self._workers.limit(limits.inference.queued_requests)
+
     async def start_tcp(self, host: str, port: int) -> int:
         """Listen on a TCP port (0: a free one) and give its number; `ConfigurationError` if that can't be."""
         self._address = host
@@ -149,24 +171,44 @@ class InferenceServer:
         )
         self._socket_path = path
 
-    async def stop(self, drain_s: float = 10.0) -> None:
-        """Take no new connection, finish what is under way within ``drain_s``, then close everything."""
+    async def stop(self, drain_s: float = 10.0, *, notice_s: float = 0.0) -> bool:
+        """End in order.
+
+        1. For ``notice_s`` clients are answered as ever, but the server isn't ready and closes connections, so that whoever spreads requests over
+           several servers notices. That is left out if nobody asked over TCP for a minute.
+        2. No new connection is taken, and what is under way is finished within ``drain_s``.
+        3. What isn't finished then is refused (503), and its runs are ended.
+
+        Returns whether every run has ended; one long node of a graph can't be interrupted.
+        """
         self.stopping = True
+        if notice_s and self.now - self._asked_at < _ASKED_LATELY_S:
+            await asyncio.sleep(notice_s)  # 1
         for listener in self._listeners:
             listener.close()
         for connection in list(self.connections):
             connection.shut()
-        if self.connections:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._all_closed.wait(), drain_s)
-        for connection in list(self.connections):
-            connection.abort()
+        if not await self._closed_within(drain_s):  # 2
+            for connection in list(self.connections):
+                connection.give_up()  # 3
+            await self._closed_within(_LAST_WORDS_S)
+            for connection in list(self.connections):
+                connection.abort()
+            await asyncio.sleep(0)
         self._sweeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sweeper
-        self._workers.stop()
         if self._socket_path is not None:
             self._socket_path.unlink(missing_ok=True)
+        return await asyncio.to_thread(self._workers.stop, _END_RUNS_S)
+
+    async def _closed_within(self, seconds: float) -> bool:
+        """Whether all connections are closed by then."""
+        self._all_closed.clear()
+        if self.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_closed.wait(), seconds)
+        return not self.connections
 
     def _tick(self) -> None:
         self.now = self._loop.time()

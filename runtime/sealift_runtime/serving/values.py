@@ -82,12 +82,12 @@ def _flat_floats(dtype: str, data: list[Any]) -> Array | None:
         return None
 
 
-def from_bytes(spec: TensorSpec, shape: tuple[int, ...], body: bytes, offset: int, size: int) -> Array:
+def from_bytes(spec: TensorSpec, shape: tuple[int, ...], body: bytes | bytearray, offset: int, size: int) -> Array:
     """An array of ``shape`` from ``size`` bytes of ``body`` at ``offset``: little-endian, row-major."""
     count = math.prod(shape)
     if spec.dtype == "string":
         try:
-            texts = decode_texts(body[offset : offset + size], where=f"input {spec.name!r}", most=count)
+            texts = decode_texts(bytes(body[offset : offset + size]), where=f"input {spec.name!r}", most=count)
         except DocumentError as error:
             raise RequestError(error.message, where=error.where, expected=error.expected, found=error.found) from error
         return _shaped(spec, texts, shape)

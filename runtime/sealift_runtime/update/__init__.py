@@ -18,6 +18,7 @@ Reading order:
 - ``refresh``       metadata from a transport, through the rules of ``trust``
 - ``select``        pure: which bundle of a release, and are its requirements met
 - ``probation``     pure: commit, wait, or roll back
+- ``client_limits`` pure: how much clients may ask of the data plane
 - ``desired``       pure: the document of the desired state, all that the data plane needs of the control plane
 - ``desired_file``  that document on disk
 - ``data_plane``    what the updater needs of a running data plane

@@ -19,6 +19,7 @@ from sealift_core.errors import ConfigurationError, DocumentError
 from sealift_core.http.hosts import MAX_NAMES, check_names
 from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.update.client_limits import ClientLimits, read_client_limits
 from sealift_runtime.update.records import Deployment, InstalledBundle, Update
 
 SCHEMA: Final = "sealift.desired-state"
@@ -36,12 +37,14 @@ class DataPlaneSettings:
     """How the data plane works, whatever it serves.
 
     ``window_s`` is the length of a monitoring window in seconds, ``window_rows`` how many rows a drift verdict needs, ``hosts`` the names that
-    it is asked under beside its own (`sealift_core.http.hosts`), ``measuring`` who may have candidates measured here.
+    it is asked under beside its own (`sealift_core.http.hosts`), ``clients`` how much they may ask, ``measuring`` who may have candidates measured
+    here.
     """
 
     window_s: float = 3600.0
     window_rows: int = 200
     hosts: tuple[str, ...] = ()
+    clients: ClientLimits = dataclasses.field(default_factory=ClientLimits)
     measuring: MeasuringPolicy = NO_MEASURING
 
 
@@ -137,6 +140,7 @@ def _settings(document: Document) -> DataPlaneSettings:
         window_s=monitoring.number("window_s", minimum=0.05, maximum=MAX_TIME_S),
         window_rows=monitoring.integer("window_rows", minimum=1),
         hosts=hosts,
+        clients=read_client_limits(serving.document("limits", {})),  # earlier versions don't write them
         measuring=_measuring(measuring),
     )
 
@@ -173,6 +177,6 @@ def _settings_json(settings: DataPlaneSettings) -> dict[str, Json]:
     measuring: dict[str, Any] = dataclasses.asdict(settings.measuring)
     return {
         "monitoring": {"window_s": settings.window_s, "window_rows": settings.window_rows},
-        "serving": {"hosts": list(settings.hosts)},
+        "serving": {"hosts": list(settings.hosts), "limits": dataclasses.asdict(settings.clients)},
         "measuring": measuring | {"trusted_keys": list(settings.measuring.trusted_keys)},
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sealift_core.hardware.limits import CgroupLimits, read_limits
+import pytest
+
+from sealift_core.hardware.limits import CgroupLimits, read_limits, usable_cores, usable_memory
 
 NONE = CgroupLimits(memory_bytes=None, cores=None)
 
@@ -107,3 +110,30 @@ def test_bytes_that_are_no_text_are_no_limit(tmp_path: Path) -> None:
 def test_a_malformed_line_names_no_group(tmp_path: Path) -> None:
     files = {"proc/self/cgroup": "nonsense\n0:/\n", "sys/fs/cgroup/memory.max": "4096"}
     assert read_limits(system(tmp_path, files)) == NONE
+
+
+@pytest.mark.parametrize(
+    ("files", "memory"),
+    [
+        ({}, None),
+        ({"proc/meminfo": "MemTotal:  1000 kB\n"}, 1_024_000),
+        ({"proc/meminfo": "MemTotal: 1000 kB\n", "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "4096"}, 4096),
+        ({"proc/meminfo": "MemTotal: 1 kB\n", "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "4096"}, 1024),
+        (
+            {
+                "proc/meminfo": "MemTotal: 1000 kB\n",
+                "proc/self/cgroup": "9:memory:/box\n",
+                "sys/fs/cgroup/memory/box/memory.limit_in_bytes": "8192",
+            },
+            8192,
+        ),
+    ],
+)
+def test_usable_memory_is_the_machine_s_or_the_smaller_quota(tmp_path: Path, files: dict[str, str], memory: int | None) -> None:
+    assert usable_memory(system(tmp_path, files)) == memory
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("max 100000", None), ("100000 100000", 1), ("50000 100000", 1), ("99900000 100000", None)])
+def test_usable_cores_are_no_more_than_the_quota_and_at_least_one(tmp_path: Path, quota: str, cores: int | None) -> None:
+    root = system(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": quota})
+    assert usable_cores(root) == (cores or len(os.sched_getaffinity(0)))

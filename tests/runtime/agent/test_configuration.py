@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import TransportError
+from sealift_core.errors import DocumentError, TransportError
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.control_plane import CRASHED, ControlPlane
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.updating import settings_of
+from sealift_runtime.update.client_limits import ClientLimits
 from sealift_runtime.update.records import Probation, ServingCounters, Update
 from sealift_runtime.update.table import State
-from support.agents import AgentUnderTest, device
+from support.agents import QUICK, AgentUnderTest, device
 from support.cli import Ran
 from support.repositories import Repository
 
@@ -95,6 +97,20 @@ def test_a_device_is_called_what_its_people_call_it(agent: AgentUnderTest, repos
     for name in ("x" * 65, " press", "press\n7", "\x1b[2J", "-"):
         assert again(agent, repository, "--name", name, "--force").code == 3
     assert config(agent).name == "press-7"
+
+
+def test_limits_on_clients_are_configured_and_a_misspelt_one_is_named(agent: AgentUnderTest, repository: Repository) -> None:
+    again(agent, repository, "--set", "serving.body_mb=8", "--set", "serving.idle_s=5", "--force").ok()
+    with opened(Home(agent.home)) as here:
+        clients = settings_of(here.config).clients
+    assert clients == ClientLimits(body_mb=8, idle_s=5, notice_s=float(QUICK["serving.notice_s"]))
+    refused = again(agent, repository, "--set", "serving.bodymb=8", "--force")
+    assert refused.code == 3
+    assert "serving.body_mb" in refused.err
+    path = agent.home / "agent.toml"
+    path.write_text(path.read_text().replace("idle_s", "idel_s"))
+    with pytest.raises(DocumentError, match="serving.idel_s: unknown field: .*Did you mean 'idle_s'"):
+        config(agent)
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from sealift_core.bundle.manifest import BundleManifest, Requirements
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import EngineError
+from sealift_core.hardware.limits import usable_cores
 from sealift_core.session_entries import ARENA_KEY
 from sealift_runtime.engine.facts import onnxruntime_version, providers
-from sealift_runtime.engine.session import ModelSession, session_options, usable_cores
+from sealift_runtime.engine.session import ModelSession, session_options
 from sealift_runtime.engine.translate import FOREIGN, translating
 from support.models import CORPUS, MODELS, answer, make_bundle, make_manifest
 

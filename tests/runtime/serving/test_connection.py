@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from sealift_runtime.inference.limits import InferenceLimits
 from sealift_runtime.inference.table import ModelTable
+from sealift_runtime.serving.http import HttpResponse
 from sealift_runtime.serving.limits import ServingLimits
 from sealift_runtime.serving.server import InferenceServer
 from support.serving import Recorder, RunningServer, read_responses, running, served, x_input
@@ -23,9 +25,9 @@ LIMITS = ServingLimits(
     body_bytes=10_000,
     header_bytes=2_000,
     header_timeout_s=0.7,
-    body_timeout_s=1.0,
+    body_grace_s=1.0,
     idle_timeout_s=1.5,
-    write_timeout_s=5.0,
+    answer_grace_s=5.0,
     connections=8,
     inference=InferenceLimits(queued_requests=2),
 )
@@ -248,7 +250,10 @@ def test_a_client_that_sends_on_regardless_still_gets_its_413(server: RunningSer
     ("data", "words"),
     [
         (b"GET /v2 HTT", "head took more than 0.7 s"),
-        (b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", "body took more than 1 s"),
+        (
+            b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+            "body comes too slowly: expected at least 16384 bytes a second after 1 s, found 1 in 1 s",
+        ),
     ],
 )
 def test_a_client_that_is_too_slow_gets_408(server: RunningServer, data: bytes, words: str) -> None:
@@ -257,6 +262,20 @@ def test_a_client_that_is_too_slow_gets_408(server: RunningServer, data: bytes, 
         response = read_responses(client, 1)[0]
     assert response.status == 408
     assert words in response.json["error"]
+
+
+def test_a_steady_upload_may_take_long_and_one_that_falls_behind_may_not() -> None:
+    limits = dataclasses.replace(LIMITS, body_grace_s=0.5, bytes_per_s=1000)
+    with running(limited(limits)) as patient:
+        with patient.connect() as client:
+            client.sendall(infer(b" " * 6000)[:-6000])
+            for _ in range(12):
+                client.sendall(b" " * 500)
+                time.sleep(0.2)
+            assert read_responses(client, 1)[0].status == 404, "it was read, and there is no such model"
+        with patient.connect() as client:
+            client.sendall(infer(b" " * 6000)[:-4000])
+            assert "expected at least 1000 bytes a second after 0.5 s" in read_responses(client, 1)[0].json["error"]
 
 
 def test_an_idle_connection_is_closed(server: RunningServer) -> None:
@@ -355,7 +374,7 @@ def test_a_heavy_model_does_not_hold_up_a_light_one(server: RunningServer) -> No
 
 def test_a_client_that_does_not_read_is_not_read_from() -> None:
     request = b"GET /v2/models/stats HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with running(limited(dataclasses.replace(LIMITS, write_timeout_s=60))) as patient, patient.connect() as client:
+    with running(limited(dataclasses.replace(LIMITS, answer_grace_s=60))) as patient, patient.connect() as client:
         client.settimeout(2)
         sent = 0
         with pytest.raises(TimeoutError):
@@ -365,8 +384,24 @@ def test_a_client_that_does_not_read_is_not_read_from() -> None:
         assert read_responses(client, 100)[-1].status == 200
 
 
+@pytest.mark.parametrize(("pause_s", "whole"), [(0.01, True), (3.0, False)], ids=["slow", "stopped"])
+def test_a_client_that_reads_slowly_gets_its_answer_and_one_that_stops_is_dropped(pause_s: float, whole: bool) -> None:
+    large = HttpResponse(200, b" " * 8 * 2**20)
+    limits = dataclasses.replace(LIMITS, answer_grace_s=0.5, bytes_per_s=20_000)
+    make = lambda table: InferenceServer(table, limits=limits, routes={("GET", "/large"): lambda _: large})  # noqa: E731
+    with running(make) as strict, strict.connect() as client:
+        client.sendall(LIVE.replace(b"/v2/health/live", b"/large"))
+        taken, pause = 0, pause_s
+        with contextlib.suppress(ConnectionResetError):
+            while taken < len(large.body) and (piece := client.recv(65536)):
+                taken += len(piece)
+                time.sleep(pause)
+                pause = pause_s if whole else 0
+    assert (taken > len(large.body)) is whole
+
+
 def test_a_client_that_never_reads_is_dropped_in_the_end(tmp_path: Path) -> None:
-    with running(limited(dataclasses.replace(LIMITS, write_timeout_s=0.5))) as strict, strict.connect() as client:
+    with running(limited(dataclasses.replace(LIMITS, answer_grace_s=0.5))) as strict, strict.connect() as client:
         client.settimeout(5)
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             while True:

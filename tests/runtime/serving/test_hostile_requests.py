@@ -8,7 +8,6 @@ import json
 import socket
 import time
 import tracemalloc
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import pytest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import LimitError, RequestError
 from sealift_core.schema.strict_json import JsonBudget
-from sealift_runtime.serving.body_budget import SMALL_BYTES, BodyBudget
+from sealift_runtime.serving.byte_budget import SMALL_BYTES, ByteBudget, default_budget
 from sealift_runtime.serving.decoding import LARGE_BYTES
-from sealift_runtime.serving.http import HttpRequest, plain_body
+from sealift_runtime.serving.http import HttpRequest, HttpResponse, plain_body
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.server import InferenceServer
-from support.serving import read_responses, reader, running, served
+from support.serving import Recorder, read_responses, reader, running, served
 
 TENSOR: dict[str, Any] = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
 BODY = json.dumps({"inputs": [TENSOR]}).encode()
@@ -168,35 +167,107 @@ def test_a_refused_name_is_shown_with_what_to_do() -> None:
     assert answer.json == {"error": "this server isn't known as 'evil.example': if that is one of its names, add it to serving.hosts in agent.toml"}
 
 
-def test_bodies_of_many_clients_together_are_bounded(tmp_path: Path) -> None:
-    limits = ServingLimits(bodies_bytes=3 * 2**20, retry_after_s=7)
+def test_bodies_of_many_clients_together_are_bounded_by_what_they_declare(tmp_path: Path) -> None:
+    limits = ServingLimits(in_flight_bytes=5 * 2**20, retry_after_s=7)
     with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path)) as server:
-        clients = [server.connect() for _ in range(4)]
-        for client in clients[:3]:
-            client.sendall(HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 900_000)
-        time.sleep(0.3)
-        clients[3].sendall(HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 900_000)
-        refused = read_responses(clients[3], 1)[0]
+        clients = [server.connect() for _ in range(3)]
+        for client in clients:
+            client.sendall(HEAD + b"Content-Length: 2000000\r\n\r\n")
+        refused = read_responses(clients[2], 1)[0]
         assert (refused.status, refused.headers["retry-after"]) == (503, "7")
         assert server.infer("linear", [TENSOR]).status == 200  # small ones are still served
         for client in clients:
             client.close()
         time.sleep(0.3)
-        assert server.ask("POST", "/v2/models/linear/infer", BODY + b" " * 2_500_000).status == 200
+        assert server.ask("POST", "/v2/models/linear/infer", BODY + b" " * 900_000).status == 200
         gc.collect()
-        assert server.server.bodies._held == 0
+        assert server.server.budget.held_bytes == 0
 
 
-def test_a_body_counts_until_its_request_is_gone() -> None:
-    budget = BodyBudget(100)
-    assert budget.take(60)
-    request = HttpRequest("POST", b"/", {}, b"")
-    budget.give_after(request, 60)
-    assert not budget.take(41)
-    reference = weakref.ref(request)
-    del request
-    assert reference() is None
-    assert budget.take(100)
+def test_a_body_of_chunks_counts_as_it_grows(tmp_path: Path) -> None:
+    limits = ServingLimits(in_flight_bytes=2 * 2**20)
+    chunk = b"%x\r\n%b\r\n" % (500_000, b" " * 500_000)
+    with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path)) as server, server.connect() as one, server.connect() as other:
+        one.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 3)
+        time.sleep(0.3)
+        assert 1_500_000 <= server.server.budget.held_bytes <= 2 * 2**20
+        other.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 2)
+        assert ended(other) == 503
+
+
+def test_a_body_that_never_has_room_is_413_and_names_the_bound(tmp_path: Path) -> None:
+    limits = ServingLimits(in_flight_bytes=2**20)
+    with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path)) as server, server.connect() as client:
+        client.sendall(HEAD + b"Content-Length: 2000000\r\n\r\n")
+        answer = read_responses(client, 1)[0]
+    assert (answer.status, answer.json["error"]) == (413, "the body is too large: expected at most 1048576 bytes, found 2000000")
+
+
+def test_what_a_compressed_body_becomes_counts(tmp_path: Path) -> None:
+    limits = ServingLimits(in_flight_bytes=2 * 2**20)
+    body = gzip.compress(BODY + b" " * 3 * 2**20)
+    assert len(body) < SMALL_BYTES
+    with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path)) as server:
+        answer = server.ask("POST", "/v2/models/linear/infer", body, {"Content-Encoding": "gzip"})
+        assert server.infer("linear", [TENSOR]).status == 200
+    assert answer.status == 413
+    assert "the decoded request takes too much memory: expected at most 2097152 bytes" in answer.json["error"]
+
+
+def test_answers_that_nobody_reads_count_until_their_clients_go() -> None:
+    large = HttpResponse(200, b" " * 8 * 2**20)
+    limits = ServingLimits(in_flight_bytes=20 * 2**20)
+    with running(lambda table: InferenceServer(table, limits=limits, routes={("GET", "/large"): lambda _: large})) as server:
+        clients = [server.connect() for _ in range(3)]
+        for client in clients:
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(0.2)
+        assert server.server.budget.held_bytes == 2 * len(large.body)
+        assert server.ask("GET", "/v2").status == 200
+        assert [read_responses(client, 1)[0].status for client in clients] == [200, 200, 503]
+        time.sleep(0.2)
+        assert server.server.budget.held_bytes == 0, "they were read"
+        clients[0].sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.2)
+        for client in clients:
+            client.close()
+        time.sleep(0.2)
+        assert server.server.budget.held_bytes == 0, "their client went"
+
+
+def test_an_answer_that_has_no_room_is_refused_and_counted_as_overload(tmp_path: Path) -> None:
+    rows, recorder = 4000, Recorder()
+    head = json.dumps({"inputs": [{**TENSOR, "shape": [rows, 4], "data": None, "parameters": {"binary_data_size": 16 * rows}}]}).encode()
+    limits = ServingLimits(in_flight_bytes=300_000)
+    with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path, observer=recorder)) as server:
+        held = server.server.budget.share()
+        assert held.add(200_000)
+        ask = lambda: server.ask("POST", "/v2/models/linear/infer", head + bytes(16 * rows), {"Inference-Header-Content-Length": str(len(head))})  # noqa: E731
+        answer = ask()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert "too many bytes of requests and answers are in flight; try again in 1 s" in answer.json["error"]
+        held.release()
+        assert ask().status == 200
+        assert (recorder.failures, len(recorder.seen)) == (["overload"], 1)
+
+
+def test_a_share_counts_until_it_is_gone() -> None:
+    budget = ByteBudget(100)
+    share = budget.share()
+    assert share.add(60)
+    other = budget.share()
+    assert not other.add(41)
+    assert other.could_ever_add(41)
+    assert not other.could_ever_add(101)
+    share.release()
+    assert other.add(100)
+    del other
+    assert budget.held_bytes == 0
+
+
+@pytest.mark.parametrize(("memory", "budget"), [(None, 512), (64, 32), (1024, 256), (65536, 512)])
+def test_the_budget_follows_the_memory_that_a_container_has(memory: int | None, budget: int) -> None:
+    assert default_budget(memory and memory * 2**20) == budget * 2**20
 
 
 def test_a_client_who_sends_much_at_once_is_not_read_until_that_is_answered(tmp_path: Path) -> None:
@@ -216,3 +287,13 @@ def test_a_client_who_sends_much_at_once_is_not_read_until_that_is_answered(tmp_
             for _ in range(200):
                 sent += client.send(request)
         assert sent < 100 * len(request)
+
+
+def test_limits_change_while_the_server_runs(tmp_path: Path) -> None:
+    with running(InferenceServer, served(tmp_path)) as server:
+        body = BODY + b" " * 100_000
+        assert server.ask("POST", "/v2/models/linear/infer", body).status == 200
+        server.server.limit(ServingLimits(body_bytes=50_000, in_flight_bytes=40_000, connections=7))
+        assert (server.server.budget.most_bytes, server.server.max_connections) == (40_000, 7)
+        assert server.ask("POST", "/v2/models/linear/infer", body).json["error"].startswith("the body is too large: expected at most 50000 bytes")
+        assert server.infer("linear", [TENSOR]).status == 200

@@ -207,3 +207,36 @@ def test_stopping_finishes_what_is_under_way_and_turns_the_rest_away(tmp_path: P
         idle.close()
         client.close()
     assert len(recorder.seen) == 1
+
+
+def test_a_drain_that_takes_too_long_ends_with_an_answer_and_ends_the_run(tmp_path: Path) -> None:
+    with running(lambda table: InferenceServer(table, threads=1), served(tmp_path, "slow")) as server, server.connect() as client:
+        endless = [SLOW[0], {**SLOW[1], "data": [10**9]}]
+        body = json.dumps({"inputs": endless}).encode()
+        client.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        time.sleep(0.1)
+        assert server.call(server.server.stop(drain_s=0.3)) is True
+        response = read_responses(client, 1)[0]
+        assert (response.status, response.headers["retry-after"], response.headers["connection"]) == (503, "1", "close")
+        assert "the server is stopping" in response.json["error"]
+
+
+def test_a_server_that_is_told_to_stop_gives_notice_while_it_still_answers(tmp_path: Path) -> None:
+    with running(InferenceServer, served(tmp_path)) as server:
+        assert server.ask("GET", "/v2/health/ready").status == 200
+        stopping = threading.Thread(target=lambda: server.call(server.server.stop(notice_s=1.5)))
+        stopping.start()
+        time.sleep(0.2)
+        assert server.ask("GET", "/v2/health/ready").status == 503
+        answer = server.infer("linear", [TENSOR])
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        stopping.join()
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+
+
+def test_a_server_that_nobody_asks_ends_without_notice(tmp_path: Path) -> None:
+    with running(InferenceServer, served(tmp_path)) as server:
+        begun = time.monotonic()
+        server.call(server.server.stop(notice_s=15))
+        assert time.monotonic() - begun < 10

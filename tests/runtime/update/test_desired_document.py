@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from sealift_core.bundle.digest import Digest
 from sealift_core.errors import DocumentError, LimitError
 from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.update.client_limits import ClientLimits
 from sealift_runtime.update.desired import DataPlaneSettings, DesiredState
 from sealift_runtime.update.records import Deployment, InstalledBundle
 
@@ -28,6 +30,7 @@ def installed(version: str, name: str = "linear") -> InstalledBundle:
 
 
 MEASURING = MeasuringPolicy(enabled=True, trusted_keys=(KEY,), max_bytes=512, max_s=300.0, memory_bytes=4096, reserve_bytes=7, sandbox=False)
+CLIENTS = ClientLimits(body_mb=7, idle_s=9.5)
 STATE = DesiredState(
     generation=7,
     models=(
@@ -35,7 +38,7 @@ STATE = DesiredState(
         Deployment(name="wear", current=installed("2.0.0", "wear"), previous=None),
     ),
     updates=("linear 1.1.0",),
-    settings=DataPlaneSettings(window_s=60.0, window_rows=5, hosts=("models.example.org",), measuring=MEASURING),
+    settings=DataPlaneSettings(window_s=60.0, window_rows=5, hosts=("models.example.org",), clients=CLIENTS, measuring=MEASURING),
 )
 
 
@@ -59,7 +62,7 @@ def test_the_document_says_exactly_this() -> None:
         "updates": ["linear 1.1.0"],
         "settings": {
             "monitoring": {"window_s": 60.0, "window_rows": 5},
-            "serving": {"hosts": ["models.example.org"]},
+            "serving": {"hosts": ["models.example.org"], "limits": dataclasses.asdict(CLIENTS)},
             "measuring": {
                 "enabled": True,
                 "trusted_keys": [KEY],
@@ -77,6 +80,20 @@ def test_what_is_read_is_what_was_written_and_models_come_by_name() -> None:
     document = written()
     document["models"] = dict(reversed(document["models"].items()))
     assert parse(document) == STATE
+
+
+def test_a_document_of_an_earlier_version_has_no_limits_and_is_read() -> None:
+    document = written()
+    del document["settings"]["serving"]["limits"]
+    assert parse(document).settings.clients == ClientLimits()
+
+
+@pytest.mark.parametrize(("name", "value"), [("body_mb", 0), ("body_mb", 1.5), ("queue", 0), ("idle_s", 0), ("header_s", 1e9), ("connections", "x")])
+def test_limits_that_can_not_be_are_refused(name: str, value: object) -> None:
+    document = written()
+    document["settings"]["serving"]["limits"][name] = value
+    with pytest.raises(DocumentError, match=f"d: settings.serving.limits.{name}"):
+        parse(document)
 
 
 def test_a_model_is_found_by_its_name_or_not_at_all() -> None:
