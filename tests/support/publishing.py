@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-from sealift_packager.repository import publisher
+from sealift_packager.repository import channels, publisher
 from sealift_packager.repository.intake import check_release
 from sealift_packager.repository.keyring import KeyRing, default_keys
 from sealift_packager.repository.publisher import Published, Repository
@@ -33,8 +33,8 @@ def add(repository: Repository, release: Path) -> Published:
     return publisher.add(repository, check_release(release, None), ring(repository), expiry=EXPIRY, now=NOW)
 
 
-def promote(repository: Repository, version: str, *, name: str = "linear", channel: str = "stable") -> Published:
-    return publisher.promote(repository, name, version, channel, ring(repository), expiry=EXPIRY, now=NOW)
+def promote(repository: Repository, version: str, *, name: str = "linear", channel: str = "stable", new: bool = False) -> Published:
+    return channels.promote(repository, name, version, channel, ring(repository), expiry=EXPIRY, now=NOW, new=new)
 
 
 def versions(repository: Repository) -> dict[str, int]:

@@ -19,7 +19,7 @@ from sealift_core.bundle.layout import OciLayout
 from sealift_core.bundle.release import Release
 from sealift_core.clock import format_time
 from sealift_core.messages.channel import Channel, channel_target, release_target
-from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP, WITHDRAWN_FIELD
 from support.models import make_bundle, make_release
 
 DAY: Final = datetime.timedelta(days=1)
@@ -117,6 +117,16 @@ class Repository:
         """Point a channel to a version, known or not, and publish."""
         self.channel_models.setdefault(channel, {})[name] = version
         self._write_channel(channel)
+        self.publish_targets()
+
+    def withdraw(self, version: str, *, name: str = "linear") -> None:
+        """Take a release from role targets, which remembers it, and from every channel that names it, and publish."""
+        del self.targets.signed.targets[release_target(name, version)]
+        self.targets.signed.unrecognized_fields.setdefault(WITHDRAWN_FIELD, {})[f"{name}/{version}"] = format_time(self.now)
+        for channel, models in self.channel_models.items():
+            if models.get(name) == version:
+                del models[name]
+                self._write_channel(channel)
         self.publish_targets()
 
     def _write_channel(self, channel: str) -> None:

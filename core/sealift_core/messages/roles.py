@@ -12,3 +12,5 @@ TARGETS: Final = "targets"
 CHANNELS: Final = "channels"
 #: A field of ours in the signed part of any role: when it was signed, as RFC 3339. Sets the floor of a device's time.
 SIGNED_AT_FIELD: Final = "dev.sealift.signed-at"
+#: A field of ours in role targets: when releases were withdrawn, as RFC 3339 by ``NAME/VERSION``. They are no targets any more.
+WITHDRAWN_FIELD: Final = "dev.sealift.withdrawn"

@@ -14,10 +14,12 @@ from sealift_core.signing.keys import PublicKey
 from sealift_core.terminal.commandline import json_option, show
 from sealift_core.terminal.logging_options import Program
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
+from sealift_packager.cli.repo_channels import channel, demote, promote, withdraw
 from sealift_packager.cli.repo_check import check
 from sealift_packager.cli.repo_keys import publish, revoke, rotate, sign
 from sealift_packager.cli.repo_options import (
     directory_argument,
+    dry_run_option,
     expires_option,
     keys_option,
     published_json,
@@ -40,7 +42,7 @@ def repo() -> None:
     """A repository of releases: static files that devices trust by their metadata (TUF)."""
 
 
-for command in (check, rotate, revoke, sign, publish):
+for command in (check, rotate, revoke, sign, publish, promote, demote, channel, withdraw):
     repo.add_command(command)
 
 
@@ -115,6 +117,7 @@ def _root_of_trust(repository: Repository, request: Path | None) -> tuple[dict[s
 @click.option("--public-key", type=click.Path(path_type=Path), help="The key that must have signed the release's bundles (a .pub file).")
 @click.option("--new-key", is_flag=True, help="Make the release's key the repository's bundle key from now on, in place of the earlier one.")
 @request_option
+@dry_run_option
 @keys_option
 @passphrase_option
 @expires_option
@@ -127,6 +130,7 @@ def add(
     public_key: Path | None,
     new_key: bool,
     request: Path | None,
+    dry_run: bool,
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
@@ -147,6 +151,7 @@ def add(
         now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
         new_key=new_key,
         request=request,
+        dry_run=dry_run,
     )
     what = f"{checked.release.name} {checked.release.version}"
     text = f"Published {what}: {done.new_blobs} new blobs of {len(checked.blobs)}." if done.changed else f"{what} is already published."
@@ -157,48 +162,9 @@ def add(
 
 @repo.command()
 @directory_argument
-@click.argument("name")
-@click.argument("version")
-@click.option("--channel", required=True, help="The channel to move, such as stable or beta. It is created if it doesn't exist.")
-@request_option
-@keys_option
-@passphrase_option
-@expires_option
-@trust_clock_option
-@json_option
-def promote(
-    directory: Path,
-    name: str,
-    version: str,
-    *,
-    channel: str,
-    request: Path | None,
-    keys: Path | None,
-    passphrase_files: tuple[Path, ...],
-    expires: tuple[str, ...],
-    trust_clock: bool,
-    as_json: bool,
-) -> None:
-    """Point a channel at the published release NAME VERSION. Devices on that channel follow."""
-    done = publisher.promote(
-        Repository(directory),
-        name,
-        version,
-        channel,
-        ring(directory, keys, passphrase_files),
-        expiry=Expiry.parse(expires),
-        now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
-        request=request,
-    )
-    text = f"Channel {channel}: {name} is now {version}." if done.changed else f"Channel {channel}: {name} is {version} already."
-    value: dict[str, Json] = {"channel": channel, "name": name, "version": version}
-    show(value | published_json(done), published_lines(done, text), as_json=as_json)
-
-
-@repo.command()
-@directory_argument
 @click.option("--role", "roles", multiple=True, type=click.Choice([ROOT, TARGETS, CHANNELS]), help="Also sign this role again.")
 @request_option
+@dry_run_option
 @keys_option
 @passphrase_option
 @expires_option
@@ -209,6 +175,7 @@ def refresh(
     *,
     roles: tuple[str, ...],
     request: Path | None,
+    dry_run: bool,
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
@@ -227,6 +194,7 @@ def refresh(
         expiry=Expiry.parse(expires),
         now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
         request=request,
+        dry_run=dry_run,
     )
     show(published_json(done), published_lines(done, f"Signed again: timestamp version {done.timestamp_version}."), as_json=as_json)
 
@@ -252,8 +220,11 @@ def _status_lines(state: RepositoryStatus) -> list[str]:
     for release in state.releases:
         lines += [f"  {release.name} {release.version}  {', '.join(release.profiles)}"]
         lines += [f"    missing blob {digest}" for digest in release.missing_blobs]
+    lines += ["Withdrawn"] if state.withdrawn else []
+    lines += [f"  {name} {version}  {time}" for name, version, time in state.withdrawn]
     lines += ["Channels"]
-    lines += [f"  {channel}: {name} {version}" for channel, models in state.channels.items() for name, version in models.items()]
+    for channel_name, models in state.channels.items():
+        lines += [f"  {channel_name}: {name} {version}" for name, version in models.items()] or [f"  {channel_name}: no model"]
     for role in state.ahead:
         when = next(format_time(status.signed_at) for status in state.roles if status.role == role and status.signed_at)
         lines += [

@@ -16,6 +16,7 @@ from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.cli.repo_options import (
     PATH,
     directory_argument,
+    dry_run_option,
     expires_option,
     keys_option,
     plain_option,
@@ -46,6 +47,7 @@ from sealift_packager.repository.signing_clock import check_drafted, signing_tim
 @click.option("--threshold", type=click.IntRange(min=1, max=MAX_KEYS), help="How many of the role's keys must sign from now on.")
 @plain_option
 @request_option
+@dry_run_option
 @keys_option
 @passphrase_option
 @expires_option
@@ -61,6 +63,7 @@ def rotate(
     threshold: int | None,
     plain: bool,
     request: Path | None,
+    dry_run: bool,
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
@@ -74,10 +77,9 @@ def rotate(
     rotation = Rotation(role=role, generate=generate, add=[PublicKey.load(path) for path in added], remove=removed, threshold=threshold)
     signers = ring(directory, keys, passphrase_files)
     now = signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock, replaced=[role])
-    _show(
-        ceremony.rotate(Repository(directory), rotation, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request),
-        as_json=as_json,
-    )
+    expiry, repository = Expiry.parse(expires), Repository(directory)
+    done = ceremony.rotate(repository, rotation, signers, expiry=expiry, now=now, plain=plain, request=request, dry_run=dry_run)
+    _show(done, as_json=as_json)
 
 
 @click.command(short_help="Remove a key from every role that has it.")
@@ -85,6 +87,7 @@ def rotate(
 @click.argument("keyid")
 @plain_option
 @request_option
+@dry_run_option
 @keys_option
 @passphrase_option
 @expires_option
@@ -96,6 +99,7 @@ def revoke(
     *,
     plain: bool,
     request: Path | None,
+    dry_run: bool,
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
@@ -109,9 +113,9 @@ def revoke(
     """
     signers = ring(directory, keys, passphrase_files)
     now = signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock, replaced=_roles_of(directory, keyid))
-    _show(
-        ceremony.revoke(Repository(directory), keyid, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request), as_json=as_json
-    )
+    expiry, repository = Expiry.parse(expires), Repository(directory)
+    done = ceremony.revoke(repository, keyid, signers, expiry=expiry, now=now, plain=plain, request=request, dry_run=dry_run)
+    _show(done, as_json=as_json)
 
 
 @click.command()
@@ -141,6 +145,7 @@ def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *,
 @click.command()
 @directory_argument
 @click.argument("requests", metavar="REQUEST...", nargs=-1, required=True, type=PATH)
+@dry_run_option
 @keys_option
 @passphrase_option
 @expires_option
@@ -150,6 +155,7 @@ def publish(
     directory: Path,
     requests: tuple[Path, ...],
     *,
+    dry_run: bool,
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
@@ -167,8 +173,9 @@ def publish(
         signers,
         expiry=Expiry.parse(expires),
         now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
+        dry_run=dry_run,
     )
-    show(published_json(done), f"Published: timestamp version {done.timestamp_version}.", as_json=as_json)
+    show(published_json(done), published_lines(done, f"Published: timestamp version {done.timestamp_version}."), as_json=as_json)
 
 
 def _roles_of(directory: Path, keyid: str) -> list[str]:

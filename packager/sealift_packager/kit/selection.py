@@ -12,7 +12,8 @@ from sealift_core.messages.channel import Channel, release_target
 from sealift_packager.errors import KitError
 from sealift_packager.repository.directory import target_blob
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_packager.repository.publisher import Repository, published_releases
+from sealift_packager.repository.publisher import Repository
+from sealift_packager.repository.releases import published_releases
 
 ReleaseName = tuple[str, str]
 

@@ -16,7 +16,10 @@ Reading order:
 - ``new_folder``   a folder that appears whole, also as the root of a medium
 - ``publication``  drafts become files, or a request
 - ``intake``       is a release what its maker signed; then copies of its blobs
-- ``publisher``    init, add, promote, refresh
+- ``releases``     which releases are published, which were withdrawn
+- ``publisher``    init, add, refresh
+- ``channels``     promote, demote, remove a channel
+- ``withdrawal``   withdraw a release
 - ``signing_clock``  can the clock be right that is signed by
 - ``ceremony``     rotate, revoke, publish what several people signed
 - ``check``        every byte against what was signed

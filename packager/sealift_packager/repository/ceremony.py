@@ -62,9 +62,10 @@ def rotate(
     now: datetime.datetime,
     plain: bool = False,
     request: Path | None = None,
+    dry_run: bool = False,
 ) -> Rotated:
-    """Change a role's keys or threshold, and publish it, or write a ``request`` where others must sign."""
-    with repository.locked():
+    """Change a role's keys or threshold, and publish it, or write a ``request`` where others must sign; with ``dry_run`` write nothing."""
+    with repository.locked(reading=dry_run):
         current = repository.read_metadata()
         if rotation.is_replacement:
             rotation = dataclasses.replace(rotation, generate=1, remove=[_only_key(current, rotation.role)])
@@ -72,7 +73,7 @@ def rotate(
         ring = ring.with_fresh({rotation.role: rotation.generate})
         added = (*(tuf_key(key.public_key) for key in ring.fresh.get(rotation.role, ())), *map(tuf_key, rotation.add))
         change = KeyChange(role=rotation.role, add=added, remove=removed, threshold=rotation.threshold)
-        return _change(repository, current, [change], ring, expiry, now, plain=plain, request=request)
+        return _change(repository, current, [change], ring, expiry, now, plain=plain, request=request, dry_run=dry_run)
 
 
 def revoke(
@@ -84,9 +85,10 @@ def revoke(
     now: datetime.datetime,
     plain: bool = False,
     request: Path | None = None,
+    dry_run: bool = False,
 ) -> Rotated:
     """Take a key from every role that has it. A role that falls below its threshold gets fresh keys instead."""
-    with repository.locked():
+    with repository.locked(reading=dry_run):
         current = repository.read_metadata()
         counts: dict[str, int] = {}
         roles = roles_with(current, keyid)
@@ -98,10 +100,12 @@ def revoke(
             KeyChange(role=role, add=tuple(tuf_key(key.public_key) for key in ring.fresh.get(role, ())), remove=(whole,))
             for role, whole in roles.items()
         ]
-        return _change(repository, current, changes, ring, expiry, now, plain=plain, request=request)
+        return _change(repository, current, changes, ring, expiry, now, plain=plain, request=request, dry_run=dry_run)
 
 
-def publish(repository: Repository, files: Sequence[Path], ring: KeyRing, *, expiry: Expiry, now: datetime.datetime) -> Published:
+def publish(
+    repository: Repository, files: Sequence[Path], ring: KeyRing, *, expiry: Expiry, now: datetime.datetime, dry_run: bool = False
+) -> Published:
     """Publish a request that people have signed; ``files`` are copies of it with signatures of several.
 
     1. All files are one request, for the versions that follow on what is published, and not expired.
@@ -109,19 +113,19 @@ def publish(repository: Repository, files: Sequence[Path], ring: KeyRing, *, exp
     3. What targets and channels name is in the repository.
     4. Snapshot and timestamp are signed with the keys that are here, and all of it holds together.
 
-    Raises `RepositoryError`, `TrustError` or `DocumentError`; nothing is written then.
+    Raises `RepositoryError`, `TrustError` or `DocumentError`; nothing is written then, nor with ``dry_run``.
     """
     merged = merge([Request.read(path) for path in files])  # 1
-    with repository.locked():
+    with repository.locked(reading=dry_run):
         current = repository.read_metadata() if (repository.directory / METADATA / "root.json").is_file() else None
         _check_next(current, merged.drafts, now)
         prune(current, merged.drafts)  # 2
         check_complete(current, merged.drafts)
         if current is None:
-            return _publish_first_root(repository, merged.drafts)
+            return _publish_first_root(repository, merged.drafts, dry_run=dry_run)
         documents = _documents(merged)
         _check_blobs(repository, merged.drafts, documents)  # 3
-        return Publication.complete(current, merged.drafts, ring, expiry, now, documents=documents).write(repository)  # 4
+        return Publication.complete(current, merged.drafts, ring, expiry, now, documents=documents).write(repository, dry_run=dry_run)  # 4
 
 
 def _change(
@@ -134,11 +138,15 @@ def _change(
     *,
     plain: bool,
     request: Path | None,
+    dry_run: bool,
 ) -> Rotated:
     publication = Publication.prepare(current, rotated(current, changes), ring, expiry, now, request=request)
-    new_keys = ring.save(plain=[change.role for change in changes] if plain else ())
-    done = publication.write(repository)
+    new_keys = [] if dry_run else ring.save(plain=[change.role for change in changes] if plain else ())
+    done = publication.write(repository, dry_run=dry_run)
     roles = {change.role: keys_after(current, change) for change in changes}
+    if dry_run:  # the keys that would be made are others each time
+        made = {tuf_key(key.public_key).keyid for keys in ring.fresh.values() for key in keys}
+        roles = {role: (tuple("a new key" if keyid in made else keyid for keyid in keyids), threshold) for role, (keyids, threshold) in roles.items()}
     return Rotated(published=done, new_keys=tuple(new_keys), roles=roles)
 
 
@@ -177,11 +185,12 @@ def _check_next(current: RepositoryMetadata | None, drafts: Drafts, now: datetim
         raise RepositoryError("the repository has no root yet", where=", ".join(drafts), expected="the request that `sealift repo init` wrote")
 
 
-def _publish_first_root(repository: Repository, drafts: Drafts) -> Published:
+def _publish_first_root(repository: Repository, drafts: Drafts, *, dry_run: bool) -> Published:
     files = root_files(drafts)
     following = metadata.verify(lambda name: files[name] if name in files else repository.read_metadata_file(name))
-    repository.write_metadata(files)
-    return Published(changed=True, new_blobs=0, timestamp_version=following.timestamp.signed.version)
+    if not dry_run:
+        repository.write_metadata(files)
+    return Published(changed=True, new_blobs=0, timestamp_version=following.timestamp.signed.version, files=tuple(sorted(files)), dry_run=dry_run)
 
 
 def _documents(request: Request) -> dict[str, bytes]:

@@ -58,13 +58,19 @@ def import_blobs(source: OciLayout, target: OciLayout, blobs: Iterable[Descripto
     Each copy is checked before it gets its name, and shares nothing with the source that an edit there could change. What is there already
     stays if it is a whole file of its own; one that is damaged, a link, or linked from elsewhere is replaced.
     """
-    granted = stat.S_IMODE((target.directory / "oci-layout").lstat().st_mode)  # where a file system has no permissions, what it gives every file
-    missing = [blob for blob in blobs if not _is_published(target, blob, (durable.PUBLIC_MODE, granted))]
-    check_fits(target.directory, [blob.size_bytes for blob in missing])
+    missing = missing_blobs(target, blobs)
     for blob in missing:
         source.copy_blob(blob, target.path(blob.digest))
     durable.sync_directory(target.blobs)
     return len(missing)
+
+
+def missing_blobs(target: OciLayout, blobs: Iterable[Descriptor]) -> list[Descriptor]:
+    """The blobs that a layout lacks, or has damaged or shared; `DiskFullError` or `StoreError` if they don't fit there."""
+    granted = stat.S_IMODE((target.directory / "oci-layout").lstat().st_mode)  # where a file system has no permissions, what it gives every file
+    missing = [blob for blob in blobs if not _is_published(target, blob, (durable.PUBLIC_MODE, granted))]
+    check_fits(target.directory, [blob.size_bytes for blob in missing])
+    return missing
 
 
 def _is_published(layout: OciLayout, blob: Descriptor, modes: Collection[int]) -> bool:

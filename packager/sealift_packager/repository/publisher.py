@@ -1,4 +1,4 @@
-"""What is published: init, add, promote, refresh. Keys change in `ceremony`."""
+"""What is published: init, add, refresh. Channels move in `channels`, releases leave in `withdrawal`, keys change in `ceremony`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from typing import Final
 from tuf.api.metadata import TargetFile
 
 from sealift_core import durable
-from sealift_core.bundle.digest import Digest
-from sealift_core.bundle.layout import REF_NAME, Descriptor, OciLayout
+from sealift_core.bundle.layout import OciLayout
 from sealift_core.bundle.release import read_release
-from sealift_core.errors import SealiftError, SignatureError, nearest
-from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
-from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
-from sealift_core.schema.documents import Document
+from sealift_core.errors import SealiftError, SignatureError
+from sealift_core.messages.channel import release_target
+from sealift_core.messages.roles import ROOT, TARGETS
 from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.keys.passphrase import Passphrases
 from sealift_packager.repository.directory import METADATA, Repository
 from sealift_packager.repository.drafts import Drafts, add_signatures, check_complete, draft, first_files, first_signed
-from sealift_packager.repository.intake import CheckedRelease, import_blobs
+from sealift_packager.repository.intake import CheckedRelease, import_blobs, missing_blobs
 from sealift_packager.repository.keyring import KeyRing, tuf_key
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata
 from sealift_packager.repository.new_folder import is_free, new_folder
 from sealift_packager.repository.publication import Publication, Published
+from sealift_packager.repository.releases import check_not_withdrawn, list_release, published_releases
 from sealift_packager.repository.request import Request
 from sealift_packager.repository.roles import ROLES, Expiry
 
-__all__ = ["METADATA", "Founding", "Published", "Repository", "add", "bundle_keys", "init", "promote", "published_releases", "refresh"]
+__all__ = ["METADATA", "Founding", "Published", "Repository", "add", "bundle_keys", "init", "refresh"]
 
 #: A field of role targets: the fingerprint of the key that signs the repository's bundles. Whoever holds the targets key decides, nobody else.
 BUNDLE_KEY = "dev.sealift.bundle-key"
@@ -122,15 +121,18 @@ def add(
     now: datetime.datetime,
     new_key: bool = False,
     request: Path | None = None,
+    dry_run: bool = False,
 ) -> Published:
-    """Publish a release; the same release again is no change, other bytes under the same version are a `RepositoryError`.
+    """Publish a release; the same release again is no change, other bytes under the same version are a `RepositoryError`, and so is a withdrawn one.
 
     A repository has one bundle key, that of its first release: another one is a `SignatureError`, unless ``new_key`` makes it the key from now on.
+    With ``dry_run`` all of it is prepared and checked, and nothing is written.
     """
     release, descriptor = checked.release, checked.descriptor
     target = release_target(release.name, release.version)
-    with repository.locked():
+    with repository.locked(reading=dry_run):
         current = repository.read_metadata()
+        check_not_withdrawn(current, release.name, release.version)
         published = current.targets.signed.targets.get(target)
         if published is not None and published.hashes["sha256"] != descriptor.digest.hex:
             raise RepositoryError(
@@ -141,44 +143,16 @@ def add(
                 advice="A published version never changes. Pack the new content with a new version.",
             )
         if published is not None:
-            new_blobs = _take_in(repository, checked)
+            new_blobs = _take_in(repository, checked, dry_run=dry_run)
             _LOG.info("%s %s is published already, with the same bytes", release.name, release.version)
-            return Published(changed=False, new_blobs=new_blobs, timestamp_version=current.timestamp.signed.version)
+            return Published(changed=False, new_blobs=new_blobs, timestamp_version=current.timestamp.signed.version, dry_run=dry_run)
         targets = copy.deepcopy(current.targets.signed)
         targets.unrecognized_fields[BUNDLE_KEY] = _bundle_key(repository, current, checked, new_key=new_key)
         targets.targets[target] = TargetFile.from_data(target, checked.layout.read(descriptor.digest), HASHES)
         publication = Publication.prepare(current, {TARGETS: targets}, ring, expiry, now, request=request)
-        new_blobs = _take_in(repository, checked)
+        new_blobs = _take_in(repository, checked, dry_run=dry_run)
         _LOG.info("%s %s is complete and its signature is valid; new files in the repository: %d", release.name, release.version, new_blobs)
-        return publication.write(repository, new_blobs=new_blobs)
-
-
-def promote(
-    repository: Repository,
-    name: str,
-    version: str,
-    channel: str,
-    ring: KeyRing,
-    *,
-    expiry: Expiry,
-    now: datetime.datetime,
-    request: Path | None = None,
-) -> Published:
-    """Point a channel at a release; `RepositoryError` for a release that isn't published."""
-    Document({"channel": channel}, "--channel").text("channel", pattern=CHANNEL_NAME)
-    target = channel_target(channel)
-    with repository.locked():
-        current = repository.read_metadata()
-        _check_published(current, name, version)
-        before = repository.channels(current).get(channel, Channel(models={}))
-        if before.models.get(name) == version:
-            return Published(changed=False, new_blobs=0, timestamp_version=current.timestamp.signed.version)
-        _LOG.info("Channel %s: %s goes from %s to %s", channel, name, before.models.get(name, "nothing"), version)
-        data = Channel(models={**before.models, name: version}).to_bytes()
-        channels = copy.deepcopy(current.channels.signed)
-        channels.targets[target] = TargetFile.from_data(target, data, HASHES)
-        publication = Publication.prepare(current, {CHANNELS: channels}, ring, expiry, now, request=request, documents={target: data})
-        return publication.write(repository, new_blobs=1)
+        return publication.write(repository, new_blobs=new_blobs, dry_run=dry_run)
 
 
 def refresh(
@@ -189,13 +163,14 @@ def refresh(
     expiry: Expiry,
     now: datetime.datetime,
     request: Path | None = None,
+    dry_run: bool = False,
 ) -> Published:
     """Sign snapshot and timestamp anew with later expiries, and ``roles`` (root, targets, channels) beside them."""
-    with repository.locked():
+    with repository.locked(reading=dry_run):
         current = repository.read_metadata()
         says = current.roles()
         changed = {role: says[role] for role in dict.fromkeys(roles)}
-        return Publication.prepare(current, changed, ring, expiry, now, request=request, anew=True).write(repository)
+        return Publication.prepare(current, changed, ring, expiry, now, request=request, anew=True).write(repository, dry_run=dry_run)
 
 
 def bundle_keys(repository: Repository, current: RepositoryMetadata) -> tuple[str, ...]:
@@ -222,38 +197,9 @@ def _bundle_key(repository: Repository, current: RepositoryMetadata, checked: Ch
     return fingerprint
 
 
-def _take_in(repository: Repository, checked: CheckedRelease) -> int:
+def _take_in(repository: Repository, checked: CheckedRelease, *, dry_run: bool) -> int:
+    if dry_run:
+        return len(missing_blobs(repository.layout, checked.blobs))
     new_blobs = import_blobs(checked.layout, repository.layout, checked.blobs)
-    _list_release(repository.layout, checked.release.name, checked.release.version, checked.descriptor)
+    list_release(repository.layout, checked.release.name, checked.release.version, checked.descriptor)
     return new_blobs
-
-
-def published_releases(current: RepositoryMetadata) -> dict[tuple[str, str], Digest]:
-    """The OCI index digest of every published release by name and version, in order."""
-    targets = sorted(current.targets.signed.targets.items())
-    parts = {target: target.split("/") for target, _ in targets}
-    return {(parts[target][1], parts[target][2]): Digest(file.hashes["sha256"]) for target, file in targets if parts[target][0] == "releases"}
-
-
-def _check_published(current: RepositoryMetadata, name: str, version: str) -> None:
-    releases = published_releases(current)
-    if (name, version) in releases:
-        return
-    versions = [published for model, published in releases if model == name]
-    if versions:
-        raise RepositoryError(
-            "no such version in this repository",
-            where=f"{name} {version}",
-            expected=f"one of {', '.join(versions)}",
-            advice=nearest(version, versions),
-        )
-    models = sorted({model for model, _ in releases})
-    expected = f"one of {', '.join(models)}" if models else "a release; none was added yet"
-    raise RepositoryError("no such model in this repository", where=f"{name} {version}", expected=expected, advice=nearest(name, models))
-
-
-def _list_release(layout: OciLayout, name: str, version: str, descriptor: Descriptor) -> None:
-    """Name a release in ``index.json``, for OCI tools; nothing trusts that file."""
-    ref = f"{name}:{version}"
-    entry = dataclasses.replace(descriptor, annotations={**descriptor.annotations, REF_NAME: ref})
-    layout.write_index([*(other for other in layout.index() if other.annotations.get(REF_NAME) != ref), entry])

@@ -15,7 +15,8 @@ from sealift_core.clock import format_time
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_core.schema.documents import Json
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_packager.repository.publisher import Repository, bundle_keys, published_releases
+from sealift_packager.repository.publisher import Repository, bundle_keys
+from sealift_packager.repository.releases import published_releases, withdrawn_releases
 from sealift_packager.repository.rotation import keys_of
 from sealift_packager.repository.signing_clock import CLOCK_SKEW, signed_at
 
@@ -57,13 +58,15 @@ class ReleaseStatus:
 class RepositoryStatus:
     """All there is to see; ``channels`` maps a channel to its models and their versions.
 
-    ``bundle_keys`` are the fingerprints of the key that signs bundles (several only in a repository that never remembered one).
+    ``bundle_keys`` are the fingerprints of the key that signs bundles (several only in a repository that never remembered one); ``withdrawn`` are
+    names, versions and times of releases that no device takes any more.
     """
 
     roles: tuple[RoleStatus, ...]
     releases: tuple[ReleaseStatus, ...]
     channels: dict[str, dict[str, str]]
     bundle_keys: tuple[str, ...] = ()
+    withdrawn: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def stale(self) -> bool:
@@ -83,6 +86,7 @@ class RepositoryStatus:
             "releases": [dataclasses.asdict(release) | {"digest": str(release.digest)} for release in self.releases],
             "channels": self.channels,
             "bundle_keys": list(self.bundle_keys),
+            "withdrawn": [{"name": name, "version": version, "withdrawn_at": time} for name, version, time in self.withdrawn],
         }
 
 
@@ -95,6 +99,7 @@ def repository_status(repository: Repository, now: datetime.datetime) -> Reposit
         releases=tuple(_release(repository.layout, name, version, digest) for (name, version), digest in releases.items()),
         channels={name: dict(channel.models) for name, channel in repository.channels(current).items()},
         bundle_keys=bundle_keys(repository, current),
+        withdrawn=tuple((name, version, time) for (name, version), time in withdrawn_releases(current).items()),
     )
 
 

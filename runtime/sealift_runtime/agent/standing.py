@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import format_time
 from sealift_core.errors import SealiftError
-from sealift_core.messages.channel import MAX_BYTES, Channel
+from sealift_core.messages.channel import MAX_BYTES, Channel, release_target
 from sealift_core.schema.documents import Json
 from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.update.records import RefusedRelease, Update
 from sealift_runtime.update.table import TABLE, State
-from sealift_runtime.update.updater import CHANNEL_DIGEST, CHANNEL_NAME
+from sealift_runtime.update.updater import CHANNEL_DIGEST, CHANNEL_NAME, WITHDRAWN
 
 
 class Condition(enum.StrEnum):
@@ -32,6 +32,7 @@ class Condition(enum.StrEnum):
     ROLLED_BACK = "rolled back"
     BEHIND = "behind the channel"
     UNNAMED = "not in the channel"
+    WITHDRAWN = "withdrawn"
 
 
 #: The channel names a release that this device won't take.
@@ -68,6 +69,8 @@ class Standing:
                 return f"{self.name} {self.named} is held up{since}: {self.reason.rstrip('.')}. {stays}"
             case Condition.BEHIND:
                 return f"{self.name}: the channel names {self.named}; {stays}"
+            case Condition.WITHDRAWN:
+                return f"{self.name} {self.running} was withdrawn by its publisher, and the channel names no other version. {stays}"
             case _:
                 return ""
 
@@ -82,6 +85,8 @@ class Standing:
                 return f"A running agent tries again{when}. To try now, run sealift-agent sync."
             case Condition.BEHIND:
                 return "A running agent installs it at its next poll. To install it now, run sealift-agent sync."
+            case Condition.WITHDRAWN:
+                return f"Ask the publisher for another version, or go back with sealift-agent rollback {self.name}."
             case _:
                 return ""
 
@@ -102,12 +107,16 @@ def standings(device: LocalDevice) -> list[Standing]:
     deployments = {deployment.name: deployment for deployment in device.state.deployments()}
     updates = {update.name: update for update in device.state.updates()}
     refusals = {refusal.name: refusal for refusal in device.state.refusals() if named.get(refusal.name) in (None, refusal.version)}
+    withdrawn = (device.state.setting(WITHDRAWN) or "").split()
     unfinished = {name for name, update in updates.items() if not TABLE[update.state].rest}
     made = []
     for name in sorted({*named, *unfinished, *refusals, *(name for name, deployment in deployments.items() if deployment.current)}):
         current = deployments[name].current if name in deployments else None
         running, wanted = current.version if current else "", named.get(name, "")
-        made.append(_standing(name, running, wanted, updates.get(name), refusals.get(name)))
+        standing = _standing(name, running, wanted, updates.get(name), refusals.get(name))
+        if standing.condition is Condition.UNNAMED and release_target(name, running) in withdrawn:
+            standing = dataclasses.replace(standing, condition=Condition.WITHDRAWN)
+        made.append(standing)
     return made
 
 

@@ -13,7 +13,7 @@ from sealift_core.bundle.layout import INDEX_TYPE, Descriptor
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.errors import IntegrityError, TrustError, nearest
 from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
-from sealift_core.messages.roles import CHANNELS, TARGETS
+from sealift_core.messages.roles import CHANNELS, TARGETS, WITHDRAWN_FIELD
 from sealift_runtime.trust.metadata import where
 from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.workflow import trusted
@@ -23,19 +23,25 @@ CHANNEL_TYPE = "application/vnd.sealift.channel.v1+json"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedTargets:
-    """The targets that two roles sign: releases by role targets, channels by role channels."""
+    """The targets that two roles sign: releases by role targets, channels by role channels.
+
+    ``withdrawn`` are the targets of releases that role targets no longer vouches for, by its own word.
+    """
 
     releases: Mapping[str, Descriptor]
     channels: Mapping[str, Descriptor]
+    withdrawn: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, state: TrustState) -> TrustedTargets:
         """What a complete state vouches for. Targets of other names, or of the other role, count for nothing."""
-        targets = trusted(Targets, TARGETS, state).signed.targets
+        signed = trusted(Targets, TARGETS, state).signed
+        targets, withdrawn = signed.targets, signed.unrecognized_fields.get(WITHDRAWN_FIELD)
         channels = trusted(Targets, CHANNELS, state).signed.targets
         return cls(
             releases={path: _descriptor(TARGETS, target, INDEX_TYPE) for path, target in targets.items() if path.startswith("releases/")},
             channels={path: _descriptor(CHANNELS, target, CHANNEL_TYPE) for path, target in channels.items() if path.startswith("channels/")},
+            withdrawn=frozenset(f"releases/{release}" for release in withdrawn) if isinstance(withdrawn, dict) else frozenset(),
         )
 
     def release(self, name: str, version: str) -> Descriptor:

@@ -42,6 +42,7 @@ def update_from_json(text: str) -> Update:
         hindrances=document.integer("hindrances", 0, minimum=0),
         held_since=document.time("held_since") if document.has("held_since") else None,
         retry_at=document.time("retry_at") if document.has("retry_at") else None,
+        repair=document.boolean("repair", False),
     )
 
 

@@ -64,7 +64,8 @@ class Update:
 
     ``bundle`` and ``profile`` are known from state fetching on, ``probation`` in that state. ``attempts`` counts
     self-tests; ``reason`` says why it ended, or what holds it up. ``hindrances`` counts how often it was held up, ``held_since`` is when that
-    began, and ``retry_at`` when it is tried again; both are None while nothing holds it up.
+    began, and ``retry_at`` when it is tried again; both are None while nothing holds it up. A ``repair`` brings back what ran here and was damaged,
+    whether the channel still names it or not.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Update:
     hindrances: int = 0
     held_since: datetime.datetime | None = None
     retry_at: datetime.datetime | None = None
+    repair: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

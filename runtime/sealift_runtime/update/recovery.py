@@ -62,4 +62,5 @@ def drop(context: Context, bundle: InstalledBundle) -> list[Digest]:
 
 
 def _anew(bundle: InstalledBundle) -> Update:
-    return Update(name=bundle.name, version=bundle.version, state=State.CHECKING, release=bundle.release, release_size=bundle.release_size)
+    size = bundle.release_size
+    return Update(name=bundle.name, version=bundle.version, state=State.CHECKING, release=bundle.release, release_size=size, repair=True)

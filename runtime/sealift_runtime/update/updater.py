@@ -16,7 +16,7 @@ from sealift_core.bundle.layout import Descriptor
 from sealift_core.clock import BUILD_TIME, Clock, SystemClock
 from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, StoreError, TrustError, UpdateError, nearest
 from sealift_core.hardware.machine import Machine
-from sealift_core.messages.channel import MAX_BYTES
+from sealift_core.messages.channel import MAX_BYTES, release_target
 from sealift_core.terminal.records import facts
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.store.device_store import DeviceStore
@@ -47,6 +47,8 @@ LAST_STALE: Final = "last-stale"
 #: The settings with what the channel named when it was last looked at, and with that channel's name.
 CHANNEL_DIGEST: Final = "channel-digest"
 CHANNEL_NAME: Final = "channel-name"
+#: The setting with the targets of the releases that serve here though their publisher withdrew them.
+WITHDRAWN: Final = "withdrawn"
 _LOG: Final = logging.getLogger("sealift.update")
 
 
@@ -131,7 +133,9 @@ class Updater:
                 max_staleness=context.policy.max_staleness,
                 save=self.trust.save,
             )
-            self._tell(refreshed.state, self._channel(TrustedTargets.of(refreshed.state)))
+            targets = TrustedTargets.of(refreshed.state)
+            self._tell(refreshed.state, self._channel(targets))
+            self._tell_withdrawn(targets)
             self._record_once(LAST_STALE, "stale", refreshed.stale)
             return refreshed.stale
 
@@ -251,6 +255,7 @@ class Updater:
         self._end_refusals(subscribed)
         for planned in self._planned(subscribed):
             self._begin(planned)
+        self._abandon_unnamed(subscribed)
         if not self._context.state.unfinished():
             _LOG.debug("Nothing to install: what the channel names is installed, or was refused")
 
@@ -296,6 +301,18 @@ class Updater:
             self._context.state.put(update)
             self._context.record("found", update, f"the channel {self._subscription.channel} names it")
 
+    def _abandon_unnamed(self, named: Mapping[str, tuple[str, Descriptor]]) -> None:
+        """Give up, before it serves, what the channel no longer names: a release that was withdrawn or taken back is installed by nobody.
+
+        A repair goes on: what ran here stays until the channel names another release.
+        """
+        for update in self._context.state.unfinished():
+            _, release = named.get(update.name, ("", None))
+            if update.state in REPLACEABLE and not update.repair and (release is None or release.digest != update.release):
+                with self._context.state.transaction():
+                    self._context.state.drop_update(update.name)
+                    self._context.record("abandoned", update, f"the channel {self._subscription.channel} no longer names it")
+
     def _drive(self, update: Update) -> SealiftError | None:
         """Step by step until rest or a wait; the error that holds the update up, if one does."""
         damaged = 0
@@ -337,6 +354,21 @@ class Updater:
         level = logging.DEBUG if text == self._last_summary else logging.INFO
         _LOG.log(level, "%s", text, extra=facts(repository=repository, channel=channel, models=models))
         self._last_summary = text
+
+    def _tell_withdrawn(self, targets: TrustedTargets) -> None:
+        """Remember which of the bundles that serve were withdrawn by their publisher, with an event for each that is new."""
+        state = self._context.state
+        before = (state.setting(WITHDRAWN) or "").split()
+        running = [deployment.current for deployment in state.deployments() if deployment.current]
+        withdrawn = {release_target(bundle.name, bundle.version): bundle for bundle in running}
+        withdrawn = {target: bundle for target, bundle in withdrawn.items() if target in targets.withdrawn}
+        if list(withdrawn) != before:
+            with state.transaction():
+                state.set_setting(WITHDRAWN, " ".join(withdrawn) or None)
+                for target in withdrawn.keys() - before:
+                    self._context.record(
+                        "withdrawn", withdrawn[target], "its publisher withdrew it; it stays until the channel names another version"
+                    )
 
     def _channel(self, targets: TrustedTargets) -> dict[str, tuple[str, Descriptor]]:
         """What the subscribed channel points to, every release of it signed by role targets."""

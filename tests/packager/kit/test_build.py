@@ -23,7 +23,7 @@ from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.build import Kit, KitRequest, build_kit, check_fat_names
 from sealift_packager.kit.selection import choose_releases
 from sealift_packager.kit.wheels import WheelRequest
-from sealift_packager.repository import publisher
+from sealift_packager.repository import channels, publisher
 from sealift_packager.repository.intake import check_release
 from sealift_packager.repository.keyring import KeyRing
 from sealift_packager.repository.publisher import Repository
@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_release(folder / f"{name}-{version}", *parts)
         publisher.add(repository, check_release(folder / f"{name}-{version}", None), ring, expiry=Expiry(), now=NOW)
     for name, version, channel in (("a", "1.0.0", "stable"), ("b", "2.0.0", "stable"), ("a", "1.1.0", "beta")):
-        publisher.promote(repository, name, version, channel, ring, expiry=Expiry(), now=NOW)
+        channels.promote(repository, name, version, channel, ring, expiry=Expiry(), now=NOW, new=True)
     publisher.refresh(repository, ring, ("root",), expiry=Expiry(), now=NOW)
     write_agent_wheels(folder / "wheels")
     return folder

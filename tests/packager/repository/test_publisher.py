@@ -78,7 +78,7 @@ def test_a_promoted_channel_names_the_version_and_keeps_its_other_models(reposit
         add(repository, release_in(tmp_path, version, name=name))
     promote(repository, "1.0.0")
     promote(repository, "2.0.0", name="second")
-    promote(repository, "1.1.0", channel="beta")
+    promote(repository, "1.1.0", channel="beta", new=True)
     promote(repository, "1.1.0")
     assert repository_status(repository, NOW).channels == {"beta": {"linear": "1.1.0"}, "stable": {"linear": "1.1.0", "second": "2.0.0"}}
     target_file = repository.read_metadata().channels.signed.targets["channels/stable.json"]

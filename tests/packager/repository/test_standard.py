@@ -14,7 +14,7 @@ from tuf.ngclient.updater import Updater
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.messages.channel import Channel
-from sealift_packager.repository import publisher
+from sealift_packager.repository import channels, publisher
 from sealift_packager.repository.intake import check_release
 from sealift_packager.repository.keyring import KeyRing
 from sealift_packager.repository.publisher import Repository
@@ -53,7 +53,7 @@ def test_the_standard_client_finds_releases_and_channels_and_follows_a_new_root(
     make_release(tmp_path / "layout", tmp_path / "bundle")
     checked = check_release(tmp_path / "layout", None)
     publisher.add(repository, checked, ring, expiry=Expiry(), now=NOW)
-    publisher.promote(repository, "linear", "1.0.0", "stable", ring, expiry=Expiry(), now=NOW)
+    channels.promote(repository, "linear", "1.0.0", "stable", ring, expiry=Expiry(), now=NOW)
     publisher.refresh(repository, ring, ("root", "targets"), expiry=Expiry(), now=NOW)
 
     updater = client(url, tmp_path / "device", first_root)
