@@ -29,7 +29,7 @@ SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime
 
 COMPILED := google joblib mpmath networkx numpy onnx onnx_ir onnxruntime onnxscript pandas scipy skl2onnx sklearn skops sympy torch xgboost
 
-.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions mutants check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat fuzz-packager arm-root
+.PHONY: help setup python demo test test-fast test-runtime acceptance attacks lowest versions mutants check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat fuzz-packager arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -127,6 +127,9 @@ versions: $(VENV)/.ready $(LOWEST)/.ready  ## The tests with the lowest versions
 
 mutants: $(VENV)/.ready $(MUTANTS)/.ready  ## Change the code that decides, a little at a time: at least 95 % must make one of its own tests fail (ONLY='trust verify' for some)
 	PYTHONPATH=tests $(BIN)/python -m mutants $(ONLY)
+
+attacks: $(VENV)/.ready  ## Attack a device that serves: hostile clients, servers, media, clocks, keys and hubs, as one report (ONLY='clients media' for some)
+	PYTHONPATH=tests $(BIN)/python -m attacks $(ONLY)
 
 check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 
