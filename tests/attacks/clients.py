@@ -9,12 +9,15 @@ import socket
 import time
 from pathlib import Path
 
+import numpy as np
+
 from attacks.attack import attack
-from attacks.site import INPUTS, Site
+from attacks.site import INPUTS, Site, X
 from support.siege import bodies, siege
 
 IDLE = 2000
 UPLOADS = 40
+UNREAD, UNREAD_ROWS = 10, 600_000
 UPLOAD_BYTES = 60 * 2**20
 #: What the data plane may take beside what it took before, while uploads are under way: the bound over all bodies, and some room.
 MOST_BYTES = 640 * 2**20
@@ -72,6 +75,45 @@ def unfinished(site: Site) -> str:
             most = max(most, _memory_bytes(site) - before)
     assert most < MOST_BYTES, most
     return f"held at most {most // 2**20} MiB of them and refused the others"
+
+
+@attack("clients", f"{UNREAD} requests whose answers of about 28 MB nobody reads")
+def unread(site: Site) -> str:
+    """Each asks for many rows in a small body; the answers count as the bodies do."""
+    before, most = _memory_bytes(site), 0
+    rows = np.zeros((UNREAD_ROWS, X.shape[1]), np.float32)
+    entry = {"name": "x", "shape": list(rows.shape), "datatype": "FP32", "parameters": {"binary_data_size": rows.nbytes}}
+    head = json.dumps({"inputs": [entry]}).encode()
+    body = head + rows.tobytes()
+    lines = f"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nInference-Header-Content-Length: {len(head)}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with contextlib.ExitStack() as open_sockets:
+        for _ in range(UNREAD):
+            client = open_sockets.enter_context(socket.create_connection(site.address, timeout=20))
+            client.sendall(lines.encode() + body)
+        for _ in range(50):
+            most = max(most, _memory_bytes(site) - before)
+            time.sleep(0.1)
+        site.agent.command("status").ok()
+    assert most < MOST_BYTES, most
+    return f"held at most {most // 2**20} MiB for them; `status` worked as ever"
+
+
+@attack("clients", "two bodies of 60 MiB of JSON numbers")
+def long_json(site: Site) -> str:
+    """Read in slices, so that others are answered in between."""
+    body = b'{"inputs":[{"name":"x","shape":[1700000,4],"datatype":"FP32","data":[' + b"0.12345," * 6_799_999 + b"1]}]}"
+    head = b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    statuses = []
+    with contextlib.ExitStack() as open_sockets:
+        clients = [open_sockets.enter_context(socket.create_connection(site.address, timeout=120)) for _ in range(2)]
+        for client in clients:
+            with contextlib.suppress(OSError):  # refused while it sends
+                client.sendall(head + body)
+        for client in clients:
+            with contextlib.suppress(ConnectionError):
+                statuses.append(int(client.recv(4096).split(b" ")[1]))
+    assert all(status in (200, 400, 413, 503) for status in statuses), statuses
+    return f"answered {', '.join(map(str, statuses))}"
 
 
 @attack("clients", "requests that the model can't answer, all through an update's probation")

@@ -61,6 +61,7 @@ class ClientConnection(asyncio.Protocol):
         self._job: Cancellable | None = None
         self._phase = BETWEEN
         self._since = server.now
+        self._answered = False
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
@@ -81,9 +82,9 @@ class ClientConnection(asyncio.Protocol):
         return self._phase != BODY and not due
 
     @property
-    def since(self) -> float:
-        """When it came to be so, by the server's clock."""
-        return self._since
+    def silent_since(self) -> tuple[bool, float]:
+        """Whether it ever got an answer, and since when it has been as it is, by the server's clock: of two, the lesser is missed less."""
+        return self._answered, self._since
 
     # --- asyncio's side
 
@@ -339,7 +340,7 @@ class ClientConnection(asyncio.Protocol):
         if not keep_alive:
             self._end(linger=exchange.refusal is not None)
         else:
-            self._since = self._server.now
+            self._answered, self._since = True, self._server.now
         if after is not None:
             after()
         if not self._pumping:

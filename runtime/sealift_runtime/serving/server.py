@@ -111,13 +111,13 @@ class InferenceServer:
     def admit(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more client; what connections call.
 
-        Who has been silent longest makes room, for one that only holds a connection keeps nobody out. Connections of the Unix domain socket, by
-        which the device's owner and the control plane speak, are always taken.
+        Who never asked for anything makes room, then who has been silent longest: one that only holds a connection keeps nobody out.
+        Connections of the Unix domain socket, by which the device's owner and the control plane speak, are always taken.
         """
         if not connection.local and len(self.connections) >= self.max_connections:
             others = [other for other in self.connections if not other.local]
             if len(others) >= self.max_connections:
-                silent = min((other for other in others if other.idle), key=lambda other: other.since, default=None)
+                silent = min((other for other in others if other.idle), key=lambda other: other.silent_since, default=None)
                 if silent is None:
                     return False
                 silent.abort()

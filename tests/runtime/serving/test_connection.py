@@ -332,6 +332,18 @@ def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silen
             assert read_responses(newer, 1)[-1].status == 200
 
 
+def test_clients_who_never_asked_make_room_before_one_who_did() -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=2, idle_timeout_s=60))) as small, small.connect() as asking:
+        asking.sendall(LIVE)
+        assert read_responses(asking, 1)[0].status == 200
+        time.sleep(1.1)  # the server's clock is coarse
+        crowd = [small.connect() for _ in range(5)]
+        asking.sendall(LIVE)
+        assert read_responses(asking, 1)[0].status == 200
+        for client in crowd:
+            client.close()
+
+
 def test_the_device_s_owner_is_heard_while_all_connections_are_taken(tmp_path: Path) -> None:
     with running(limited(dataclasses.replace(LIMITS, connections=1))) as small:
         small.call(small.server.start_unix(tmp_path / "socket"))
