@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sealift_core.terminal import commandline
 from sealift_runtime.agent.config import FIELDS, AgentConfig
-from sealift_runtime.monitoring.prometheus import render
+from sealift_runtime.monitoring.prometheus import Load, render, render_load
 from sealift_runtime.update.table import TABLE
 from support.help_pages import ROOT
 
@@ -69,4 +69,4 @@ def test_the_exit_codes_are_the_command_line_s() -> None:
 
 def test_every_metric_is_there_with_its_type() -> None:
     shown = {code(row[0])[0]: row[1].split(",")[0] for row in table("metrics.md")}
-    assert shown == dict(re.findall(r"^# TYPE (\S+) (\S+)$", render([]), re.MULTILINE))
+    assert shown == dict(re.findall(r"^# TYPE (\S+) (\S+)$", render([]) + render_load(Load()), re.MULTILINE))

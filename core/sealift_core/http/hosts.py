@@ -42,8 +42,9 @@ class AllowedHosts:
             address: The IP address or name that the server listens on.
             names: The names that the operator gave; ``*`` stands for every name.
         """
+        self._configured = {name.lower().rstrip(".") for name in names}
         hostname = socket.gethostname().lower()
-        self._names = {"localhost", hostname, f"{hostname.partition('.')[0]}.local", address.lower(), *(name.lower().rstrip(".") for name in names)}
+        self._names = {"localhost", hostname, f"{hostname.partition('.')[0]}.local", address.lower(), *self._configured}
         self._any = ANY in self._names
         self._private = not _is_loopback(address)
         #: Hosts that were accepted before: one look-up instead of a judgement.
@@ -58,6 +59,18 @@ class AllowedHosts:
         if len(self.accepted) < _MAX_REMEMBERED:
             self.accepted.add(host)
         return True
+
+    def is_configured(self, authority: bytes) -> bool:
+        """Whether the operator gave a name.
+
+        Args:
+            authority: ``NAME`` or ``NAME:PORT``, in any case.
+
+        Returns:
+            True if it is one of the names, or if these stand for every name.
+        """
+        name = _split(authority)[0].decode("latin-1").lower().removesuffix(".")
+        return self._any or name in self._configured
 
     def _judge(self, host: bytes) -> bool:
         if self._any:  # 2

@@ -104,9 +104,22 @@ def parse(data: bytes, *, where: str, budget: JsonBudget = BUDGET) -> Any:
         raise ValueError("nested too deep") from error
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):  # else it can't be that deep
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    check_texts(value, data)
+    return value
+
+
+def check_texts(value: Any, data: bytes | bytearray) -> None:
+    """Check that no text of a parsed document holds half a surrogate pair: it is no text, and can't be written again.
+
+    Args:
+        value: What was parsed.
+        data: The document's bytes.
+
+    Raises:
+        ValueError: If one does.
+    """
     if _SURROGATE.search(data):
         json.dumps(value, ensure_ascii=False).encode()
-    return value
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ from sealift_runtime.agent.trials import Trials
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.table import AbsentModel, ModelTable
+from sealift_runtime.monitoring.prometheus import render_load
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.client_limits import MAX_NOTICE_S
@@ -275,7 +276,7 @@ async def serve(home: Home, host: str, port: int) -> None:
         plane.table,
         routes=measuring_routes(plane.measuring),
         local_routes=admin_routes(plane),
-        metrics=lambda: plane.monitors.metrics,
+        metrics=lambda: plane.monitors.metrics + render_load(server.load()),
         host_names=plane.settings.hosts,
         limits=serving_limits(plane.settings.clients),
         threads=plane.settings.clients.threads or None,
@@ -304,7 +305,7 @@ async def serve(home: Home, host: str, port: int) -> None:
 
 def announce(home: Home, host: str, port: int) -> None:
     """Tell people and the other commands where the data plane listens."""
-    url = f"http://{host}:{port}"
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     durable.write_bytes(home.server_info, canonical_json({"url": url, "pid": os.getpid()}), mode=durable.PRIVATE_MODE)
     say(f"Serving the Open Inference Protocol on {url}")
 

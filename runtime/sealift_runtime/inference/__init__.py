@@ -10,6 +10,7 @@ Reading order:
 - ``trial``      a new version beside the one before it, asked the same
 - ``trial_counts``  what it finds out
 - ``workers``    heavy requests, on threads, from one queue per model
+- ``failure_log``  which requests a model failed, told to the log
 - ``execution``  one request, run and counted
 - ``service``    `InferenceService`: what codecs, connectors and programs call
 

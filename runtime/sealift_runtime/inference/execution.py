@@ -12,6 +12,7 @@ from sealift_core.bundle.golden import Array
 from sealift_core.errors import EngineError, LimitError, RequestError, SealiftError
 from sealift_runtime.engine.run_limit import RunEndedError, RunLimit
 from sealift_runtime.engine.translate import is_out_of_memory
+from sealift_runtime.inference.failure_log import FAILURES
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.signature import Signature
@@ -179,6 +180,7 @@ class CallResult(Generic[T]):
         with counters.lock:
             model.took(self.run_ns)
             counters.successes += 1
+            counters.rows += model.rows(self.inputs)
             counters.queue_ns += self.begun_ns - self.arrived_ns
             counters.input_ns += self.input_ns
             counters.run_ns += self.run_ns
@@ -203,6 +205,7 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int, limit: RunLimit 
     """
     begun_ns = time.perf_counter_ns()
     inputs: Mapping[str, Array] = {}
+    request: InferRequest | None = None
     try:
         request = call.decode(model.signature)
         inputs = request.inputs
@@ -216,11 +219,18 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int, limit: RunLimit 
     except RunEndedError as error:
         failure = Failure(FailureReason.TIME_LIMIT, str(error))
     except EngineError as error:
-        failure = Failure(FailureReason.OVERLOAD if is_out_of_memory(error) else FailureReason.MODEL, str(error))
-    except Exception:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
-        _LOG.exception("can't answer a request for %s %s", model.name, model.version)
-        failure = Failure(FailureReason.INTERNAL, "internal error; see the agent's log")
+        failure = _model_failure(model, request, error)
+    except Exception as error:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
+        shown = FAILURES.write(f"{model.name} {model.version}", request.id if request else None, error, traceback=True)
+        failure = Failure(FailureReason.INTERNAL, f"internal error; see the agent's log (request {shown})")
     return CallResult(call.refuse(failure), arrived_ns, begun_ns, failure.reason, inputs)
+
+
+def _model_failure(model: ServedModel, request: InferRequest | None, error: EngineError) -> Failure:
+    if is_out_of_memory(error):
+        return Failure(FailureReason.OVERLOAD, str(error))
+    shown = FAILURES.write(f"{model.name} {model.version}", request.id if request else None, error)
+    return Failure(FailureReason.MODEL, f"{error} (request {shown})")
 
 
 def _execute(model: ServedModel, call: Call[T], request: InferRequest, times_ns: tuple[int, int, int], limit: RunLimit | None) -> CallResult[T]:

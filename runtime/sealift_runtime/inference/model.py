@@ -60,10 +60,10 @@ class Comparison(Protocol):
 class ModelStatistics:
     """What a model did since it began to serve; durations in nanoseconds. Changed while ``lock`` is held."""
 
-    __slots__ = ("failures", "failures_ns", "input_ns", "last_unix_ms", "lock", "output_ns", "queue_ns", "run_ns", "successes")
+    __slots__ = ("failures", "failures_ns", "input_ns", "last_unix_ms", "lock", "output_ns", "queue_ns", "rows", "run_ns", "successes")
 
     def __init__(self) -> None:
-        self.successes = self.failures = self.failures_ns = 0
+        self.rows = self.successes = self.failures = self.failures_ns = 0
         self.queue_ns = self.input_ns = self.run_ns = self.output_ns = 0
         self.last_unix_ms = 0
         self.lock = threading.Lock()
@@ -79,6 +79,7 @@ class ServedModel:
         session: What runs the graph.
         signature: What the model takes and gives.
         observer: Who watches it.
+        batched_input: The first input whose first dimension is free: as many rows as that has are in a request; None if there is no such input.
         counters: What it did since it began to serve.
         trial: What it is held against while it is new; None else.
         inline_bytes: How small a request has to be for that.
@@ -108,6 +109,7 @@ class ServedModel:
         self.session = session
         self.signature = Signature(name, version, session.manifest.inputs, session.manifest.outputs)
         self.observer = observer
+        self.batched_input = next((spec.name for spec in session.manifest.inputs if spec.shape and isinstance(spec.shape[0], str)), None)
         self.counters = ModelStatistics()
         self.trial: Comparison | None = None
         self.inline_bytes = limits.inline_bytes
@@ -138,6 +140,17 @@ class ServedModel:
                 raise RequestError("the model can't be computed with these values", where=where, found=error.found) from error
             raise
         return InferReply(self.name, self.version, request.id, outputs)
+
+    def rows(self, inputs: Mapping[str, Array]) -> int:
+        """Count the rows of a request.
+
+        Args:
+            inputs: The request's arrays, by input name.
+
+        Returns:
+            The length of its batch; 1 for a model that isn't batched.
+        """
+        return len(inputs[self.batched_input]) if self.batched_input is not None else 1
 
     def took(self, run_ns: int) -> None:
         """Take note of how long a request ran; a model that turns out slow goes to the workers, and back when quick.

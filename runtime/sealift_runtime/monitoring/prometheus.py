@@ -32,6 +32,17 @@ class ModelMetrics:
         return {"model": self.model, "version": self.version}
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a data plane holds for its clients at this moment; ``queued`` is how many requests wait, by model."""
+
+    in_flight_bytes: int = 0
+    in_flight_limit_bytes: int = 0
+    resident_bytes: int = 0
+    connections: int = 0
+    queued: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
 Sample = tuple[str, dict[str, str], float]  # a suffix of the family's name, labels, the value
 
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[Counters], int]], ...]] = (
@@ -65,12 +76,26 @@ def render(models: Sequence[ModelMetrics], failures: Mapping[str, int] | None = 
     return "\n".join(lines) + "\n"
 
 
+def render_load(load: Load) -> str:
+    """What /metrics says about the data plane as a whole."""
+    gauges = (
+        ("sealift_in_flight_bytes", "Bytes of requests and answers in flight that count against the budget.", load.in_flight_bytes),
+        ("sealift_in_flight_limit_bytes", "The budget of bytes in flight.", load.in_flight_limit_bytes),
+        ("sealift_resident_memory_bytes", "Memory that the data plane's process holds.", load.resident_bytes),
+        ("sealift_connections", "Connected clients.", load.connections),
+    )
+    lines = [line for name, text, value in gauges for line in _family(name, "gauge", text, [("", {}, value)])]
+    queued: list[Sample] = [("", {"model": model}, count) for model, count in sorted(load.queued.items())]
+    lines += _family("sealift_queued_requests", "gauge", "Requests that wait for a worker, by model.", queued)
+    return "\n".join(lines) + "\n"
+
+
 def _family(name: str, metric_type: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
     yield f"# TYPE {name} {metric_type}"
     for suffix, labels, value in samples:
         pairs = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels.items())
-        yield f"{name}{suffix}{{{pairs}}} {_number(value)}"
+        yield f"{name}{suffix}{{{pairs}}} {_number(value)}" if pairs else f"{name}{suffix} {_number(value)}"
 
 
 def _failures(models: Sequence[ModelMetrics], *, client: bool = False) -> Iterator[Sample]:

@@ -22,6 +22,9 @@ class Cancellable(Protocol):
 
     cancelled: bool
 
+    def wait_for_others(self) -> None:
+        """Let the work begin once nobody else waits, if it hasn't begun."""
+
 
 class ServerState(Protocol):
     """What a connection needs of its server."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sealift_core.errors import LimitError
+from sealift_core.errors import LimitError, RequestError
 from sealift_runtime.inference.execution import OverloadError
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.signature import Signature
 from sealift_runtime.serving.byte_budget import SMALL_BYTES, ByteBudget, Share
 from sealift_runtime.serving.decoding import RequestDecoder
-from sealift_runtime.serving.encoding import encode_reply
+from sealift_runtime.serving.encoding import NONFINITE, encode_reply
 from sealift_runtime.serving.http import BINARY, TOO_MUCH_IN_FLIGHT, HttpRequest, HttpResponse, error_response, json_length, plain_body
 from sealift_runtime.serving.limits import ServingLimits
 
@@ -33,7 +33,7 @@ STATUSES: Final = {
 class HttpCall:
     """One inference over HTTP, as `inference.execution.Call` wants it. What it takes in memory counts in ``budget``."""
 
-    __slots__ = ("_binary", "_budget", "_decoded", "_decoder", "_limits", "_request")
+    __slots__ = ("_binary", "_budget", "_decoded", "_decoder", "_limits", "_null", "_request")
 
     def __init__(self, request: HttpRequest, decoder: RequestDecoder, limits: ServingLimits, budget: ByteBudget) -> None:
         self._request = request
@@ -42,6 +42,7 @@ class HttpCall:
         self._budget = budget
         self._binary: frozenset[str] = frozenset()
         self._decoded: Share | None = None
+        self._null = False
 
     def decode(self, signature: Signature) -> InferRequest:
         """The request in the body; `RequestError`, `LimitError` or `OverloadError` says what is wrong with it."""
@@ -49,11 +50,12 @@ class HttpCall:
         self._decoded = None  # of an attempt before
         body = plain_body(request, self._limits, self._hold)
         decoded, self._binary = self._decoder.decode(signature, body, json_length(request), self._hold)
+        self._null = _wants_null(decoded) if decoded.parameters else False
         return decoded
 
     def encode(self, reply: InferReply) -> HttpResponse:
         """The response that says a reply; `OverloadError` if there is no room for it now."""
-        body, json_bytes = encode_reply(reply, self._binary)
+        body, json_bytes = encode_reply(reply, self._binary, null=self._null)
         share = None
         if len(body) > SMALL_BYTES:
             share = self._budget.share()
@@ -79,6 +81,14 @@ def failure_response(failure: Failure, limits: ServingLimits) -> HttpResponse:
         retry = (("retry-after", str(limits.retry_after_s)),)
         return error_response(503, f"{failure.message}; try again in {limits.retry_after_s} s", headers=retry)
     return error_response(STATUSES[failure.reason], failure.message)
+
+
+def _wants_null(request: InferRequest) -> bool:
+    value = request.parameters.get(NONFINITE, "literal")
+    if value not in ("literal", "null"):
+        where = f"parameters.{NONFINITE}"
+        raise RequestError("not a way to write NaN and the infinities", where=where, expected="'literal' or 'null'", found=repr(value)[:60])
+    return bool(value == "null")
 
 
 def _add(share: Share, size: int, problem: str) -> None:

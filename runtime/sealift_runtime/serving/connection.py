@@ -29,7 +29,7 @@ from sealift_runtime.serving.http import (
     error_response,
 )
 from sealift_runtime.serving.limits import SMALL_PIECE_BYTES
-from sealift_runtime.serving.misdirected import judge_host
+from sealift_runtime.serving.misdirected import judge_host, judge_origin
 from sealift_runtime.serving.pace import is_too_slow
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
@@ -65,13 +65,13 @@ class ClientConnection(asyncio.Protocol):
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
-        self._moved = False
+        self._moved = self._half_closed = False
         self._head_bytes = self._silent_bytes = self._small_pieces = 0
         self._waiting_bytes = self._received_bytes = self._unread_bytes = 0
         self._share: Share | None = None
         self._unread_share: Share | None = None
         self._refusal: HttpResponse | None = None
-        self._target = self._parser_method = b""
+        self._target = self._parser_method = self._parser_version = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: bytes | bytearray = b""
 
@@ -132,10 +132,13 @@ class ClientConnection(asyncio.Protocol):
                 if self._refusal is not None:
                     return
                 self._parser = httptools.HttpRequestParser(self)
-                pending.extendleft([piece[error.args[0] :], encode_head_without_upgrade(self._parser_method, self._target, self._headers)])
+                pending.extendleft([piece[error.args[0] :], self._head_without_upgrade()])
             except httptools.HttpParserError as error:
                 self._refuse(400, f"the request isn't valid HTTP/1.1, caused by: {error}")
                 return
+
+    def _head_without_upgrade(self) -> bytes:
+        return encode_head_without_upgrade(self._parser_method, self._target, self._parser_version, self._headers)
 
     def _let_others_read(self) -> None:
         """Read on after the other clients' turn: libuv reads up to 32 times from one that keeps sending."""
@@ -148,8 +151,14 @@ class ClientConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """Take the end of what a client sends for its leaving: what it waits for is not worth a worker's time."""
-        return False
+        """Take the end of what a client sends; it may have left, or only wait for its answers (RFC 9112, section 9.6).
+
+        Nothing on the wire tells the two apart. So what it waits for is worked on once nobody else waits.
+        """
+        self._half_closed = True
+        if self._job is not None:
+            self._job.wait_for_others()
+        return self._current is not None or bool(self._waiting)
 
     def pause_writing(self) -> None:
         """Take up no further request while the client doesn't read."""
@@ -196,6 +205,9 @@ class ClientConnection(asyncio.Protocol):
         self._enter(BODY)
         self._silent_bytes = 0
         self._check_host()
+        origin = self._headers.get(b"origin")
+        if origin is not None and not self.local and self._refusal is None:
+            self._refusal = judge_origin(origin, self._headers.get(b"host", b""), self._server.hosts)
         length = self._headers.get(b"content-length", b"")
         size = int(length[:20]) if length.isdigit() else 0
         if size > self._server.limits.body_bytes:
@@ -234,7 +246,7 @@ class ClientConnection(asyncio.Protocol):
         if self._refusal is not None or self._parser is None:
             return
         if self._parser.should_upgrade():
-            self._parser_method = self._parser.get_method()
+            self._parser_method, self._parser_version = self._parser.get_method(), self._parser.get_http_version().encode()
             if self._parser_method == b"CONNECT":
                 self._refuse(405, "wrong method: this server isn't a proxy")
             return
@@ -309,7 +321,8 @@ class ClientConnection(asyncio.Protocol):
     def _enqueue_refusal(self) -> None:
         """Answer a request that can't be read, after those before it; what the client sends on is thrown away."""
         self._drop_body()
-        nothing = HttpRequest("GET", b"", {}, b"")
+        is_head = self._parser is not None and self._parser.get_method() == b"HEAD"
+        nothing = HttpRequest("HEAD" if is_head else "GET", b"", {}, b"")
         self._waiting.append(_Exchange(nothing, keep_alive=False, http10=False, refusal=self._refusal))
         self._parser = self._refusal = None
         self._pump()
@@ -324,6 +337,8 @@ class ClientConnection(asyncio.Protocol):
                 self._reply(exchange.refusal, None)
             else:
                 self._job = self._server.answer(exchange.request, self._reply, local=self.local)
+                if self._half_closed and self._job is not None:
+                    self._job.wait_for_others()
         self._pumping = False
         self._pace_reading()
 
@@ -332,7 +347,7 @@ class ClientConnection(asyncio.Protocol):
         exchange, self._current, self._job = self._current, None, None
         if exchange is None or self._transport is None:  # the client went meanwhile
             return
-        more = self._parser is not None and not self._server.stopping
+        more = self._parser is not None and not self._server.stopping and not self._half_closed
         if len(response.body) > SMALL_BYTES:
             response = self._counted(response)
         keep_alive = exchange.keep_alive and not response.close and (more or bool(self._waiting))

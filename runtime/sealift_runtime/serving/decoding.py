@@ -6,6 +6,8 @@ Bodies are JSON, or JSON followed by raw tensors (the binary extension). What is
 from __future__ import annotations
 
 import json
+import math
+import re
 import threading
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,6 +28,8 @@ from sealift_runtime.serving.values import from_bytes, from_json, json_type
 
 MAX_ID_CHARACTERS: Final = 1000
 _LITERALS: Final = (b"NaN", b"Infinity")
+#: A number that a float may have no room for: with an exponent of three digits, or without one and very long.
+_MAY_OVERFLOW: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{300}")
 _UNSUPPORTED: Final = ("shared_memory_region", "classification")
 _NONE: Final[frozenset[str]] = frozenset()
 _PLAIN: Final = frozenset(("inputs",))
@@ -81,7 +85,7 @@ class RequestDecoder:
 class _Body:
     """A request's body in its parts: JSON, long lists of numbers in it, raw tensors behind it."""
 
-    __slots__ = ("budget", "data", "hold", "offset", "runs", "text")
+    __slots__ = ("booleans", "budget", "data", "hold", "offset", "runs", "text")
 
     def __init__(self, data: Body, json_bytes: int, hold: Hold, budget: JsonBudget = LIMITS.json_budget, *, large: bool = False) -> None:
         self.data = data
@@ -90,6 +94,7 @@ class _Body:
         self.budget = budget
         self.text: Body = data if json_bytes == len(data) else data[:json_bytes]
         self.runs: dict[str, NumberRun] | None = None
+        self.booleans = b"true" in self.text or b"false" in self.text
         if large:
             self.text, self.runs = cut_out(self.text)
             hold(len(self.text) * _TEXT_COST)
@@ -97,7 +102,9 @@ class _Body:
     def from_json(self, spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
         """A tensor whose values are in the JSON."""
         run = self.runs.get(data) if self.runs and isinstance(data, str) else None
-        return from_json(spec, shape, data) if run is None else read_numbers(spec, shape, run, self.budget, _loads, self.hold)
+        if run is None:
+            return from_json(spec, shape, data, booleans=self.booleans)
+        return read_numbers(spec, shape, run, self.budget, _loads, self.hold)
 
     def from_bytes(self, spec: TensorSpec, shape: tuple[int, ...], size: int) -> Array:
         """A tensor whose values are the next ``size`` bytes behind the JSON."""
@@ -188,9 +195,18 @@ def _parse_literals(data: Body, error: orjson.JSONDecodeError) -> Any:
     if not any(word in data for word in _LITERALS):
         raise RequestError(f"not valid JSON, caused by: {error}", where="body") from error
     try:
-        return json.loads(data)
+        document = json.loads(data, parse_float=_finite) if _MAY_OVERFLOW.search(data) else json.loads(data)
+        strict_json.check_texts(document, data)
     except (ValueError, RecursionError) as worse:
         raise RequestError(f"not valid JSON, caused by: {worse}", where="body") from worse
+    return document
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is too large a number (write Infinity if you mean it)")
+    return number
 
 
 def check_depth(document: dict[str, Any], max_depth: int) -> None:

@@ -78,7 +78,7 @@ def _statistics(model: ServedModel) -> dict[str, Any]:
         "name": model.name,
         "version": model.version,
         "last_inference": counters.last_unix_ms,
-        "inference_count": done,
+        "inference_count": counters.rows,
         "execution_count": done,
         "inference_stats": {
             "success": {"count": done, "ns": total},

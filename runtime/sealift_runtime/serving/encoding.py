@@ -1,7 +1,8 @@
 """A reply to bytes. Pure.
 
 Floats that JSON has no number for are written ``NaN``, ``Infinity`` and ``-Infinity``, as Triton does and as Python's and
-rapidjson's parsers read; no other way gets them through those unchanged. Clients with a strict parser ask for binary.
+rapidjson's parsers read; no other way gets them through those unchanged. Clients with a strict parser ask for binary, or for
+``null`` in place of all three (the request parameter `NONFINITE`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from sealift_core.terminal.printable import printable
 from sealift_runtime.inference.messages import InferReply
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
+#: The request parameter that says how floats that aren't finite are written in JSON: ``literal`` (the default) or ``null``.
+NONFINITE: Final = "nonfinite"
 #: So many values are written at once.
 SLICE_VALUES: Final = 16 * 1024
 #: By numpy's number of a type, as to hash a dtype takes longer than to encode a small tensor. Where two C types are of
@@ -25,8 +28,11 @@ SLICE_VALUES: Final = 16 * 1024
 _DATATYPE_OF: Final = {dtype.num: DATATYPES[dtype.name] for dtype in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
 
 
-def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int | None]:
-    """The body, and the length of its JSON part if raw tensors follow; ``binary`` names the outputs that do."""
+def encode_reply(reply: InferReply, binary: frozenset[str], *, null: bool = False) -> tuple[bytes, int | None]:
+    """The body, and the length of its JSON part if raw tensors follow; ``binary`` names the outputs that do.
+
+    ``null`` is whether floats that JSON has no number for become ``null``.
+    """
     fields: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version}
     if reply.id is not None:
         fields["id"] = reply.id
@@ -44,14 +50,14 @@ def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int 
             large = large or value.size > SLICE_VALUES
         outputs.append(output)
     if large:
-        text = _in_slices(fields, outputs)
+        text = _in_slices(fields, outputs, null=null)
         return (text, None) if not binary else (b"".join((text, *tail)), len(text))
     for output in outputs:
         if (data := output.get("data")) is not None and data.dtype.hasobject:
             output["data"] = list(map(_text, data))
     fields["outputs"] = outputs
     text = orjson.dumps(fields, option=_OPTIONS)
-    if b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
+    if not null and b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
         text = _with_literals(fields)
     return (text, None) if not binary else (b"".join((text, *tail)), len(text))
 
@@ -69,24 +75,24 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _in_slices(fields: dict[str, Any], outputs: list[dict[str, Any]]) -> bytes:
+def _in_slices(fields: dict[str, Any], outputs: list[dict[str, Any]], *, null: bool) -> bytes:
     """The JSON of a large reply; nothing else runs while orjson does, so it gets a slice of values at once."""
     pieces = [orjson.dumps(fields)[:-1], b',"outputs":[']
     for number, output in enumerate(outputs):
         data = output.pop("data", None)
         pieces += [b"," if number else b"", orjson.dumps(output)]
         if data is not None:
-            slices = (_values(data[at : at + SLICE_VALUES]) for at in range(0, data.size, SLICE_VALUES))
+            slices = (_values(data[at : at + SLICE_VALUES], null=null) for at in range(0, data.size, SLICE_VALUES))
             pieces[-1] = b'%b,"data":[%b]}' % (pieces[-1][:-1], b",".join(slices))
     return b"".join((*pieces, b"]}"))
 
 
-def _values(data: Array) -> bytes:
+def _values(data: Array, *, null: bool) -> bytes:
     """Values in JSON, without the brackets around them."""
     if data.dtype.hasobject:
         return orjson.dumps(list(map(_text, data)))[1:-1]
     text = orjson.dumps(data, option=_OPTIONS)
-    return (json.dumps(data.tolist(), separators=(",", ":")).encode() if b"null" in text else text)[1:-1]
+    return (json.dumps(data.tolist(), separators=(",", ":")).encode() if b"null" in text and not null else text)[1:-1]
 
 
 def _with_literals(fields: dict[str, Any]) -> bytes:

@@ -19,7 +19,9 @@ JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
 JSON_LENGTH: Final = b"inference-header-content-length"
 #: The headers that decide who answers and how the body is read: of two, a proxy before this server might go by the other one.
-DECISIVE: Final[Mapping[bytes, str]] = {name.lower().encode(): name for name in ("Host", "Content-Encoding", "Inference-Header-Content-Length")}
+DECISIVE: Final[Mapping[bytes, str]] = {
+    name.lower().encode(): name for name in ("Host", "Origin", "Content-Encoding", "Inference-Header-Content-Length")
+}
 TOO_MUCH_IN_FLIGHT: Final = "too many bytes of requests and answers are in flight"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
@@ -69,10 +71,12 @@ def error_response(status: int, message: str, *, headers: tuple[tuple[str, str],
     return HttpResponse(status, encode_error(message), JSON, headers, close)
 
 
-def encode_head_without_upgrade(method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> bytes:
-    """A request's head as it would be had its client not offered to upgrade."""
-    lines = [b"%b %b HTTP/1.1" % (method, target)]
+def encode_head_without_upgrade(method: bytes, target: bytes, version: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    """A request's head as it would be had its client not offered to upgrade; whether the connection is kept is as it said."""
+    lines = [b"%b %b HTTP/%b" % (method, target, version)]
     lines += [b"%b: %b" % (name, value) for name, value in headers.items() if name not in _UPGRADE_HEADERS]
+    words = {word.strip() for word in headers.get(b"connection", b"").lower().split(b",")}
+    lines += [b"connection: %b" % word for word in (b"close", b"keep-alive") if word in words][:1]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 

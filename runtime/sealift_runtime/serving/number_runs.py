@@ -103,7 +103,7 @@ def read_numbers(
         values = loads(piece)
         if not values or filled + len(values) > size:
             refuse(spec, "data is irregular", "a value before and behind each comma", "something else")
-        array[filled : filled + len(values)] = from_json(spec, (len(values),), values)
+        array[filled : filled + len(values)] = from_json(spec, (len(values),), values, booleans=b"true" in piece or b"false" in piece)
         filled += len(values)
     if filled != size:
         refuse(spec, "data is irregular", "a value before and behind each comma", "something else")

@@ -20,9 +20,11 @@ from sealift_core.errors import BusyError, ConfigurationError, SealiftError
 from sealift_core.hardware.limits import usable_cores
 from sealift_core.http.hosts import AllowedHosts
 from sealift_core.process.descriptors import make_room
+from sealift_core.process.memory import resident_bytes
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.inference.workers import Workers
+from sealift_runtime.monitoring.prometheus import Load
 from sealift_runtime.serving.answering import Cancellable, Reply
 from sealift_runtime.serving.byte_budget import ByteBudget
 from sealift_runtime.serving.connection import ClientConnection
@@ -107,6 +109,17 @@ class InferenceServer:
         if not local:
             self._asked_at = self.now
         return self._endpoints.answer(request, reply, local=local)
+
+    def load(self) -> Load:
+        """What the server holds for its clients at this moment."""
+        served = {model.name: 0 for model in self._table.list()}
+        return Load(
+            in_flight_bytes=self.budget.held_bytes,
+            in_flight_limit_bytes=self.budget.most_bytes,
+            resident_bytes=resident_bytes(),
+            connections=len(self.connections),
+            queued=served | self._workers.waiting(),
+        )
 
     def admit(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more client; what connections call.

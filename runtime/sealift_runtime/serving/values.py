@@ -25,16 +25,18 @@ _JSON_TYPES: Final = {dict: "an object", list: "a list", str: "a string", bool: 
 _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
-    """An array of ``shape`` from a flat or nested list of JSON values."""
+def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any, *, booleans: bool = True) -> Array:
+    """An array of ``shape`` from a flat or nested list of JSON values; ``booleans`` is whether any of them may be true or false."""
     if not isinstance(data, list):
         refuse(spec, "data is not a list", "values in a list", _described(data))
     if spec.dtype == "string":
         return _shaped(spec, _texts(spec, data), shape)
+    if booleans and spec.dtype != "bool" and bool in _types(data):  # numpy takes them for 1 and 0
+        refuse(spec, "wrong type of values", f"{'numbers' if _DTYPES[spec.dtype].kind == 'f' else 'integers'} for {spec.datatype}", "booleans")
     quick = _flat_floats(spec.dtype, data)
     if quick is not None:
         return _shaped(spec, quick, shape)
-    if _has_texts(data):  # of which numpy would make an array whose every item is as wide as the longest text
+    if str in _types(data):  # of which numpy would make an array whose every item is as wide as the longest text
         value = _words(spec, data)
     else:
         value = _numbers(spec, data)
@@ -43,15 +45,15 @@ def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
     return _shaped(spec, _cast(spec, value), shape)
 
 
-def _has_texts(data: list[Any]) -> bool:
-    """Whether there is a text anywhere in a nested list; its kinds are looked at, not its items."""
+def _types(data: list[Any]) -> set[type]:
+    """The types of what is in a nested list."""
     level: Iterable[Any] = data
+    found: set[type] = set()
     while True:
         types = set(map(type, level))
-        if str in types:
-            return True
+        found |= types
         if list not in types:
-            return False
+            return found
         level = list(itertools.chain.from_iterable(item for item in level if type(item) is list))
 
 

@@ -10,6 +10,9 @@ import pytest
 
 from sealift_core.errors import ConfigurationError, DocumentError
 from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.agent.data_plane import announce
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.server_info import server_url
 from support.agents import AgentUnderTest, device
 from support.repositories import Repository
 from support.static_server import serve_directory
@@ -82,3 +85,10 @@ def test_no_number_is_too_large_to_be_worked_with_unnoticed(agent: AgentUnderTes
 def test_a_configuration_from_before_there_were_names_is_read(agent: AgentUnderTest) -> None:
     text = AgentConfig.load(agent.home / "agent.toml").to_toml()
     assert AgentConfig.parse(text.replace("hosts = []\n", "").encode(), where="x").hosts == ()
+
+
+def test_an_address_of_ipv6_is_told_as_a_url(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    announce(home, "::1", 8470)
+    assert server_url(home) == "http://[::1]:8470"

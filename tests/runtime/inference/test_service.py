@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +16,9 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from sealift_core.errors import EngineError
 from sealift_runtime.engine.run_limit import RunLimit
+from sealift_runtime.inference.failure_log import MOST_LINES, FailureLog
 from sealift_runtime.inference.limits import InferenceLimits
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
@@ -117,6 +121,28 @@ def test_text_must_be_text(tmp_path: Path) -> None:
     assert "expected str, found bytes" in failed(texts.infer(InferRequest("text", None, {"word": np.array(["a", b"b"], object)}))).message
 
 
+def test_a_request_that_a_model_fails_is_in_the_log_by_its_id_and_a_flood_of_them_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = served(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise EngineError("the model does not run", found="a fault")
+
+    monkeypatch.setattr(model.session, "run", fail)
+    monkeypatch.setattr("sealift_runtime.inference.execution.FAILURES", FailureLog())
+    ask = service(model)
+    with caplog.at_level(logging.WARNING):
+        assert failed(ask.infer(InferRequest("linear", None, {"x": X}, None, "order-7"))).message.endswith("(request order-7)")
+        made_up = re.search(r"\(request ([0-9a-f]{16})\)$", failed(ask.infer(InferRequest("linear", None, {"x": X}))).message)
+        assert made_up
+        for _ in range(100):
+            ask.infer(InferRequest("linear", None, {"x": X}))
+    assert "linear 1.0.0 failed request order-7: the model does not run" in caplog.text
+    assert made_up[1] in caplog.text
+    assert len(caplog.records) == MOST_LINES
+
+
 def test_requests_of_many_threads_are_all_counted(tmp_path: Path) -> None:
     recorder = Recorder()
     model = served(tmp_path, observer=recorder)
@@ -135,7 +161,8 @@ def test_a_model_that_fails_is_a_failure_of_the_model(tmp_path: Path, monkeypatc
     model = served(tmp_path, observer=recorder)
     monkeypatch.setattr(model, "session", None)
     failure = failed(service(model).infer(InferRequest("linear", None, {"x": X})))
-    assert failure == Failure(FailureReason.INTERNAL, "internal error; see the agent's log")
+    assert failure.reason is FailureReason.INTERNAL
+    assert re.fullmatch(r"internal error; see the agent's log \(request [0-9a-f]{16}\)", failure.message)
     assert recorder.failures == ["model"]
 
 

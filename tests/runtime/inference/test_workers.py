@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
+from sealift_runtime.engine.run_limit import RunLimit
 from sealift_runtime.inference.workers import WorkerJob, Workers
 
 
@@ -80,3 +82,51 @@ def test_a_cancelled_job_neither_runs_nor_is_delivered() -> None:
         return seen
 
     assert asyncio.run(main()) == ["first"]
+
+
+def test_a_doubtful_job_waits_for_all_others() -> None:
+    order: list[str] = []
+
+    async def main() -> None:
+        workers = Workers(asyncio.get_running_loop(), threads=1, queued=100)
+        released = threading.Event()
+        workers.submit(WorkerJob(released.wait, lambda _: None), "busy")
+        jobs = [WorkerJob(lambda name=name: order.append(name), lambda _: None) for name in ("a1", "a2", "b1")]  # type: ignore[misc]
+        for job, model in zip(jobs, "aab", strict=True):
+            workers.submit(job, model)
+        jobs[0].wait_for_others()
+        assert {**workers.waiting(), "busy": 0} == {"a": 2, "b": 1, "busy": 0}
+        released.set()
+        await drained(workers)
+        workers.stop()
+
+    asyncio.run(main())
+    assert order == ["a2", "b1", "a1"]
+
+
+def test_a_doubtful_job_that_runs_makes_way_and_is_begun_anew() -> None:
+    begun, done = threading.Event(), []
+    attempts: list[str] = []
+
+    async def main() -> None:
+        workers = Workers(asyncio.get_running_loop(), threads=1, queued=100)
+        limit = RunLimit(60)
+
+        def work() -> str:
+            attempts.append("attempt")
+            begun.set()
+            while len(attempts) == 1 and not limit.abandoned:
+                time.sleep(0.001)
+            return "interrupted" if limit.abandoned else "whole"
+
+        doubtful = WorkerJob(work, done.append, limit)
+        workers.submit(doubtful, "a")
+        await asyncio.to_thread(begun.wait)
+        doubtful.wait_for_others()
+        workers.submit(WorkerJob(lambda: "other", done.append), "b")
+        await drained(workers)
+        workers.stop()
+
+    asyncio.run(main())
+    assert done == ["other", "whole"]
+    assert len(attempts) == 2

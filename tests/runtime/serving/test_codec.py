@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -245,3 +247,79 @@ def test_a_compressed_body_that_grows_too_large_is_refused(encoding: str) -> Non
     data = gzip.compress(bytes(10**7)) if encoding == "gzip" else zlib.compress(bytes(10**7))
     with pytest.raises(LimitError, match="at most 1000000 bytes"):
         plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), ServingLimits(body_bytes=10**6))
+
+
+FLOATS = reader([TensorSpec(name="x", dtype="float32", shape=("rows",))])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "data"),
+    [
+        ("float32", "[1.5,true]"),
+        ("float32", "[true,1.5]"),
+        ("float64", "[[1],[false]]"),
+        ("int64", "[5,true]"),
+        ("uint64", "[18446744073709551615,false]"),
+        ("float32", "[NaN,true]"),
+        ("float16", "[null,true]"),
+        ("int8", "[true,false]"),
+    ],
+)
+def test_booleans_are_no_numbers(dtype: str, data: str) -> None:
+    rank = ("rows", 1) if "[[" in data else ("rows",)
+    spec = TensorSpec(name="x", dtype=dtype, shape=rank)
+    body = f'{{"inputs":[{{"name":"x","shape":{[2, 1] if "[[" in data else [2]},"datatype":"{spec.datatype}","data":{data}}}]}}'
+    with pytest.raises(RequestError, match="wrong type of values: expected (numbers|integers) for .*, found booleans"):
+        reader([spec])(body.encode())
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999", "9" * 400, "0.1e+0400"])
+@pytest.mark.parametrize("beside", ["1", "NaN"])
+def test_a_number_too_large_for_a_float_is_refused_whatever_is_beside_it(number: str, beside: str) -> None:
+    body = f'{{"inputs":[{{"name":"x","shape":[2],"datatype":"FP32","data":[{number},{beside}]}}]}}'
+    with pytest.raises(RequestError, match="too large a number|out of range|not valid JSON|larger number"):
+        FLOATS(body.encode())
+
+
+@pytest.mark.parametrize(
+    "place", ['"id":"\\ud800",', '"parameters":{"a":"\\udfff"},', '"parameters":{"\\ud800":1},', '"outputs":[{"name":"\\ud800"}],']
+)
+@pytest.mark.parametrize("beside", ["1", "NaN"])
+def test_half_a_surrogate_pair_is_refused_whatever_is_beside_it(place: str, beside: str) -> None:
+    body = f'{{{place}"inputs":[{{"name":"x","shape":[2],"datatype":"FP32","data":[2,{beside}]}}]}}'
+    with pytest.raises(RequestError, match="not valid JSON"):
+        FLOATS(body.encode())
+
+
+@pytest.mark.parametrize("rows", [3, 20_000])
+def test_strict_clients_ask_for_null_in_place_of_what_json_has_no_number_for(rows: int) -> None:
+    values = np.zeros(rows, np.float32)
+    values[:3] = math.nan, math.inf, -math.inf
+    body, _ = encode_reply(InferReply("m", "1", None, {"y": values, "t": np.array(["null"], object)}), frozenset(), null=True)
+    outputs = orjson.loads(body)["outputs"]
+    assert outputs[0]["data"][:3] == [None, None, None]
+    assert outputs[1]["data"] == ["null"]
+    lenient, _ = encode_reply(InferReply("m", "1", None, {"y": values}), frozenset())
+    assert b"[NaN,Infinity,-Infinity" in lenient
+
+
+def test_a_large_reply_is_the_same_in_slices() -> None:
+    floats = np.random.default_rng(1).normal(size=(9_000, 4)).astype(np.float32)
+    outputs = {
+        "y": floats,
+        "n": np.arange(40_000),
+        "b": np.arange(20_000) % 2 == 0,
+        "t": np.array(["a", 'ü"', ""] * 8_000, object),
+        "one": floats[:1],
+    }
+    body, size = encode_reply(InferReply("m", "1", "id", outputs), frozenset({"n"}))
+    assert size is not None
+    document = json.loads(body[:size])
+    assert (document["model_name"], document["model_version"], document["id"]) == ("m", "1", "id")
+    shown = {output["name"]: output for output in document["outputs"]}
+    assert list(shown) == list(outputs)
+    assert np.array_equal(np.array(shown["y"]["data"], np.float32).reshape(shown["y"]["shape"]), floats)
+    assert shown["n"]["parameters"] == {"binary_data_size": 320_000}
+    assert np.array_equal(np.frombuffer(body[size:], np.int64), outputs["n"])
+    assert shown["b"]["data"] == outputs["b"].tolist()
+    assert shown["t"]["data"] == outputs["t"].tolist()

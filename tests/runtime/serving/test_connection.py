@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -356,7 +357,48 @@ def test_the_device_s_owner_is_heard_while_all_connections_are_taken(tmp_path: P
             assert read_responses(owner, 1)[0].status == 200
 
 
-def test_requests_of_clients_that_left_are_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_a_client_that_closes_its_half_gets_what_takes_long_too(server: RunningServer, version: bytes) -> None:
+    with server.connect() as client:
+        client.sendall(slow(30_000).replace(b"HTTP/1.1", b"HTTP/" + version))
+        time.sleep(0.02)
+        client.shutdown(socket.SHUT_WR)
+        assert read_responses(client, 1)[0].status == 200
+        assert is_closed(client)
+
+
+def test_a_client_that_closes_its_half_in_the_midst_of_a_request_is_dropped(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(infer()[:-5])
+        client.shutdown(socket.SHUT_WR)
+        assert is_closed(client)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "closed"),
+    [
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n", True),
+        (b"GET /v2 HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", True),
+        (b"GET /v2 HTTP/1.0\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n\r\n", False),
+    ],
+)
+def test_an_offer_to_upgrade_changes_nothing_about_the_connection_s_life(server: RunningServer, request_bytes: bytes, closed: bool) -> None:
+    with server.connect() as client:
+        client.sendall(request_bytes)
+        response = read_responses(client, 1)[0]
+        assert response.status == 200
+        assert (response.headers["connection"] == "close") is closed
+
+
+def test_a_refused_head_has_no_body_either(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(b"HEAD /v2 HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        data = b"".join(iter(lambda: client.recv(65536), b""))
+    assert data.startswith(b"HTTP/1.1 421 ")
+    assert data.endswith(b"\r\n\r\n")
+
+
+def test_requests_of_clients_that_left_hold_up_nobody(tmp_path: Path) -> None:
     recorder = Recorder()
     with running(limited(LIMITS), served(tmp_path, "slow", observer=recorder)) as busy:
         first = busy.connect()
@@ -367,10 +409,26 @@ def test_requests_of_clients_that_left_are_not_run(tmp_path: Path) -> None:
         time.sleep(0.05)
         leaver.close()
         assert read_responses(first, 1)[0].status == 200
+        time.sleep(0.2)  # the worker has nothing else to do than what nobody wants
         first.sendall(slow(1))
         assert read_responses(first, 1)[0].status == 200
         first.close()
     assert len(recorder.seen) == 2
+
+
+def test_requests_of_clients_that_break_off_are_not_run(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with running(limited(LIMITS), served(tmp_path, "slow", observer=recorder)) as busy, busy.connect() as first:
+        leaver = busy.connect()
+        leaver.sendall(slow(10**9))
+        time.sleep(0.1)
+        leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        leaver.close()
+        first.sendall(slow(1))
+        assert read_responses(first, 1)[0].status == 200
+        time.sleep(0.2)
+        assert busy.server.load().queued == {"slow": 0}
+    assert len(recorder.seen) == 1
 
 
 def test_a_heavy_model_does_not_hold_up_a_light_one(server: RunningServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import re
 import socket
 import time
 import tracemalloc
@@ -16,6 +17,7 @@ import pytest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import LimitError, RequestError
 from sealift_core.schema.strict_json import JsonBudget
+from sealift_runtime.monitoring.prometheus import render_load
 from sealift_runtime.serving.byte_budget import SMALL_BYTES, ByteBudget, default_budget
 from sealift_runtime.serving.decoding import LARGE_BYTES
 from sealift_runtime.serving.http import HttpRequest, HttpResponse, plain_body
@@ -161,6 +163,27 @@ def test_a_request_is_answered_under_the_server_s_own_names(head: bytes, status:
         assert ended(client) == status
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (b"http://localhost:8470", 200),
+        (b"http://LOCALHOST:8470", 200),
+        (b"https://models.example.org", 200),
+        (b"https://models.example.org:8443", 200),
+        (b"http://localhost:3000", 403),
+        (b"http://evil.example", 403),
+        (b"http://203.0.113.5", 403),
+        (b"null", 403),
+        (b"", 403),
+        (b"http://localhost:8470\r\nOrigin: http://evil.example", 400),
+    ],
+)
+def test_a_page_of_another_site_can_not_send_requests(origin: bytes, status: int) -> None:
+    with running(lambda table: InferenceServer(table, host_names=("models.example.org",))) as server, server.connect() as client:
+        client.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost:8470\r\nOrigin: %b\r\n\r\n" % origin)
+        assert ended(client) == status
+
+
 def test_a_refused_name_is_shown_with_what_to_do() -> None:
     with running(InferenceServer) as server:
         answer = server.ask("GET", "/v2", headers={"Host": "evil.example"})
@@ -297,3 +320,16 @@ def test_limits_change_while_the_server_runs(tmp_path: Path) -> None:
         assert (server.server.budget.most_bytes, server.server.max_connections) == (40_000, 7)
         assert server.ask("POST", "/v2/models/linear/infer", body).json["error"].startswith("the body is too large: expected at most 50000 bytes")
         assert server.infer("linear", [TENSOR]).status == 200
+
+
+def test_the_load_is_what_is_in_flight_connected_and_waiting(tmp_path: Path) -> None:
+    limits = ServingLimits(in_flight_bytes=2**20)
+    with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path)) as server, server.connect() as client:
+        client.sendall(HEAD + b"Content-Length: 500000\r\n\r\n")
+        time.sleep(0.2)
+        load = server.server.load()
+        assert (load.in_flight_bytes, load.in_flight_limit_bytes, load.connections, load.queued) == (500_000, 2**20, 1, {"linear": 0})
+        text = render_load(load)
+    assert "sealift_in_flight_bytes 500000\n" in text
+    assert 'sealift_queued_requests{model="linear"} 0\n' in text
+    assert re.search(r"^sealift_resident_memory_bytes [1-9][0-9]{6,}$", text, re.MULTILINE)

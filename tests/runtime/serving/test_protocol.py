@@ -163,6 +163,24 @@ def test_statistics_count_requests_and_failures(server: RunningServer) -> None:
     assert len(server.ask("GET", "/v2/models/stats").json["model_stats"]) == 5
 
 
+def test_statistics_count_rows_as_inferences_and_requests_as_runs(server: RunningServer) -> None:
+    def counts() -> tuple[int, int, int]:
+        statistics = server.ask("GET", "/v2/models/linear/stats").json["model_stats"][0]
+        return statistics["inference_count"], statistics["execution_count"], statistics["inference_stats"]["success"]["count"]
+
+    before = counts()
+    assert server.infer("linear", [x_input(np.ones((5, 4), np.float32))]).status == 200
+    assert counts() == (before[0] + 5, before[1] + 1, before[2] + 1)
+
+
+def test_a_parameter_asks_for_null_in_place_of_nan(server: RunningServer) -> None:
+    tensors = [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [-1, 1]}]
+    strict = server.infer("logarithm", tensors, parameters={"nonfinite": "null"})
+    assert strict.body.endswith(b'"data":[null,0.0]}]}')
+    refused = server.infer("logarithm", tensors, parameters={"nonfinite": "zero"})
+    assert (refused.status, "parameters.nonfinite" in refused.json["error"]) == (400, True)
+
+
 def test_observers_get_the_arrays_and_the_reasons_of_failures(server: RunningServer) -> None:
     RECORDER.seen.clear()
     RECORDER.failures.clear()

@@ -152,6 +152,27 @@ def ask_unix(path: Path, target: str) -> tuple[int, bytes]:
         return response.status, response.body
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_a_server_listens_on_the_loopback_address_of_ipv6() -> None:
+    async def main() -> bytes:
+        server = InferenceServer(ModelTable())
+        try:
+            port = await server.start_tcp("::1", 0)
+            reader, writer = await asyncio.open_connection("::1", port)
+            writer.write(f"GET /v2 HTTP/1.1\r\nHost: [::1]:{port}\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
+            writer.close()
+            return answer
+        finally:
+            await server.stop(1)
+
+    try:
+        answer = asyncio.run(main())
+    except ConfigurationError:
+        pytest.skip("this machine has no loopback address of IPv6")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_local_routes_are_on_the_unix_socket_alone(tmp_path: Path) -> None:
     path = tmp_path / "agent.sock"
     routes = {("GET", "/admin/status"): lambda _: json_response({"ok": True})}
