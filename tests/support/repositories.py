@@ -67,6 +67,11 @@ class Repository:
         """The first root, which a device is enrolled with."""
         return (self.metadata / "1.root.json").read_bytes()
 
+    @property
+    def trusted_root_file(self) -> Path:
+        """The first root's file."""
+        return self.metadata / "1.root.json"
+
     def publish_root(self, *also: CryptoSigner) -> None:
         """Sign and publish the next root, by its own keys and ``also`` by others (the root before it, say)."""
         data = self._sign(self.root, ROOT, *also)

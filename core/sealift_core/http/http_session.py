@@ -61,6 +61,7 @@ class _Connections:
 
     def __init__(self, certain_time: Callable[[], datetime.datetime] | None = None) -> None:
         self.late: threading.Event | None = None
+        self.ended = False
         self.certain_time = certain_time
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -68,7 +69,7 @@ class _Connections:
     def add(self, connected: socket.socket) -> None:
         with self._lock:
             self._sockets.add(connected)
-        if self.late is not None and self.late.is_set():
+        if self.ended or (self.late is not None and self.late.is_set()):
             _shut(connected)
 
     def cut(self) -> None:
@@ -121,6 +122,8 @@ class HttpSession(requests.Session):
             requests.ReadTimeout: If the block took longer. An error that the block raised then is its cause.
         """
         late = self._connections.late = threading.Event()
+        if self._connections.ended:
+            late.set()
         timer = threading.Timer(seconds, self._cut, [late])
         timer.daemon = True
         timer.start()
@@ -136,6 +139,13 @@ class HttpSession(requests.Session):
             raise requests.ReadTimeout(f"the answer wasn't complete after {seconds:.0f} seconds") from failure
         if failure is not None:
             raise failure
+
+    def cut(self) -> None:
+        """Cut all connections for good, those to come too; any thread may call it. What is asked `within` a block raises `requests.ReadTimeout`."""
+        self._connections.ended = True
+        if (late := self._connections.late) is not None:
+            late.set()
+        self._connections.cut()
 
     def _cut(self, late: threading.Event) -> None:
         late.set()

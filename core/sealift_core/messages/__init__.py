@@ -5,6 +5,7 @@ Reading order:
 - ``roles``     the roles of a repository's metadata
 - ``strict_tuf`` TUF metadata from JSON that says one thing only (needs python-tuf: the extra ``tuf``)
 - ``medium``    the layout of a medium that carries all this
+- ``kit``       what a site kit carries
 - ``channel``   the version that a fleet is to run
 - ``histogram`` the fixed latency buckets
 - ``report``    what a device reports

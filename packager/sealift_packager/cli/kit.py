@@ -45,8 +45,8 @@ def kit() -> None:
     "own_wheels",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="A wheel or source folder of sealift-core or sealift-runtime; give one for each. If you leave one out, pip takes it from --wheelhouse "
-    "or --index.",
+    help="A wheel or source folder of sealift-core or sealift-runtime; give one for each. If you leave one out, it is taken from --wheelhouse or "
+    "--index, or from what is installed beside this command.",
 )
 @click.option(
     "--wheelhouse", type=_FOLDER, help="The only folder that pip takes wheels from (default: pip's own settings, which may use the network)."
@@ -54,12 +54,13 @@ def kit() -> None:
 @click.option(
     "--index", metavar="URL", help="The package index to get sealift-core and sealift-runtime from. Without it, they are not looked up on any index."
 )
+@click.option("--any-version", is_flag=True, help="Let pip take other versions of what the agent needs than those that it was tested with.")
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="TAG",
-    help="The target's platform, as pip names it, such as manylinux_2_28_aarch64 (default: this machine).",
+    help="The target's platform, as pip names it, such as manylinux_2_28_aarch64 (default: this machine). Wheels for older systems fit, too.",
 )
 @click.option("--python-version", "pythons", multiple=True, metavar="3.N", help="The target's Python (default: this one).")
 @click.option(
@@ -97,6 +98,7 @@ def _json(made: Kit) -> dict[str, Json]:
     return {
         "kit": str(made.directory),
         "releases": [{"name": name, "version": version} for name, version in made.selection.releases],
+        "left_out": [{"name": name, "version": version} for name, version in made.selection.left_out],
         "channels": list(made.selection.channels),
         "runtime_version": made.wheels.runtime_version,
         "pythons": list(made.wheels.pythons),
@@ -111,12 +113,13 @@ def _json(made: Kit) -> dict[str, Json]:
 
 
 def _lines(made: Kit) -> list[str]:
-    releases = ", ".join(f"{name} {version}" for name, version in made.selection.releases)
+    releases, absent = (", ".join(f"{name} {version}" for name, version in named) for named in (made.selection.releases, made.selection.left_out))
     target = f"Python {' or '.join(made.wheels.pythons)} on {' or '.join(made.wheels.machines) or 'any machine'}"
     key = [f"  public key  sha256:{made.signed_by.fingerprint} (send the file to the site, for --key)"] if made.signed_by else []
     return [
         f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)",
         f"Models: {releases}",
+        *([f"Left out: {absent} (the agent says so, and doesn't try to install it)"] if absent else []),
         f"Agent: {made.wheels.runtime_version} for {target}",
         "Send these digests to the site by another way than the medium:",
         f"  root.json   {made.root}",

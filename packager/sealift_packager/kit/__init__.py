@@ -15,6 +15,11 @@ nothing of any network. There are no symlinks, and every name is one that FAT ca
 Reading order:
 
 - ``selection``  which releases go along, and so which blobs
+- ``platforms``  pure: which platform tags a machine can use, which libc some wheels need
+- ``installed``  a wheel made again from what is installed here
+- ``own_wheels``  where our own wheels come from
+- ``tested``     the versions that an agent was tested with
+- ``run_pip``    pip, as a process
 - ``wheels``     the agent's wheels, through pip, and which Pythons and machines they fit
 - ``requirements``  every wheel that one Python needs, by version and digest
 - ``installer``  install.sh and README.txt

@@ -17,6 +17,7 @@ from sealift_core.bundle.layout import REF_NAME, OciLayout
 from sealift_core.disk_room import check_fits
 from sealift_core.errors import IntegrityError
 from sealift_core.messages import medium
+from sealift_core.messages.kit import KIT_FILE, KitContents
 from sealift_core.signing.keys import PublicKey, Signer
 from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.installer import render_installer, render_readme
@@ -111,6 +112,7 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
         signed_by=signed_by,
         warnings=(
             *(f"The repository's {state.role} metadata: {state.state}; `sealift repo refresh` signs it again." for state in states),
+            *wheels.untested,
             *([] if signed_by else [_UNSIGNED]),
             *(f"{path} is larger than FAT32 can hold; use exFAT or ext4." for path in too_large),
         ),
@@ -157,13 +159,14 @@ def _advising() -> Iterator[None]:
 
 
 def copy_repository(repository: Repository, current: RepositoryMetadata, selection: Selection, target: Path) -> None:
-    """Copy a repository with all its current metadata but only the blobs of a selection, each checked as it is written."""
+    """Copy a repository with all its current metadata but only the blobs of a selection, each checked as it is written; kit.json names them."""
     layout = OciLayout.create(target)
     check_fits(target, [descriptor.size_bytes for descriptor in selection.blobs])
     for descriptor in selection.blobs:
         repository.layout.copy_blob(descriptor, layout.path(descriptor.digest))
     refs = {f"{name}:{version}" for name, version in selection.releases}
     layout.write_index([descriptor for descriptor in repository.layout.index() if descriptor.annotations.get(REF_NAME) in refs])
+    durable.write_bytes(target / KIT_FILE, KitContents(channels=selection.channels, releases=selection.releases).to_bytes())
     for name in current.file_names():
         durable.write_bytes(target / METADATA / name, repository.read_metadata_file(name))
 

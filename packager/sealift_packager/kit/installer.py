@@ -38,6 +38,8 @@ def render_installer(wheels: WheelSet, channel: str, *, largest_bytes: int, sign
         "RUNTIME_VERSION": wheels.runtime_version,
         "PYTHONS": " ".join(wheels.pythons),
         "MACHINES": " ".join(wheels.machines),
+        "GLIBC": _libc(wheels.glibc),
+        "MUSL": _libc(wheels.musl),
         "CHANNEL": channel,
         "LARGEST_BYTES": str(largest_bytes),
         "SIGNED": "yes" if signed else "no",
@@ -58,11 +60,17 @@ def render_readme(selection: Selection, wheels: WheelSet, root: Digest, signed_b
             "CHANNELS": ", ".join(selection.channels),
             "PYTHONS": _or(wheels.pythons),
             "MACHINES": _or(wheels.machines) or "any machine",
+            "LIBC": _or([f"{name} {_libc(version)} or newer" for name, version in (("glibc", wheels.glibc), ("musl", wheels.musl)) if version]),
             "ROOT_DIGEST": root.hex,
             "INSTALL_OPTIONS": " --key vendor.pub" if signed_by else "",
             "CHECK": _SIGNED.format(hash=signed_by.hash_name, fingerprint=signed_by.fingerprint) if signed_by else _UNSIGNED,
         },
     )
+
+
+def _libc(version: tuple[int, int] | None) -> str:
+    """A version for install.sh: ``none`` where no version will do."""
+    return "none" if version is None else f"{version[0]}.{version[1]}"
 
 
 def _or(words: Sequence[str]) -> str:

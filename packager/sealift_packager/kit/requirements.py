@@ -21,7 +21,8 @@ from packaging.version import Version
 
 from sealift_core.bundle.digest import Digest
 from sealift_packager.errors import KitError
-from sealift_packager.kit.wheels import EXTRA, RUNTIME, fits_python
+from sealift_packager.kit.own_wheels import RUNTIME
+from sealift_packager.kit.wheels import EXTRA, fits_python
 
 MAX_METADATA_BYTES: Final = 2**20
 #: A Python's newest patch release, where a dependency's condition asks: it is one of the last in almost every case.

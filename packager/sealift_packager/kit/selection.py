@@ -20,11 +20,15 @@ ReleaseName = tuple[str, str]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Releases as (name, version), channels by name, and every blob that they need, with its digest and size."""
+    """Releases as (name, version), channels by name, and every blob that they need, with its digest and size.
+
+    ``left_out`` is what these channels point to, too.
+    """
 
     releases: tuple[ReleaseName, ...]
     channels: tuple[str, ...]
     blobs: tuple[Descriptor, ...]
+    left_out: tuple[ReleaseName, ...] = ()
 
 
 def choose_releases(
@@ -67,11 +71,14 @@ def choose_releases(
 def select(repository: Repository, current: RepositoryMetadata, channels: Sequence[str], models: Sequence[str], version: str | None) -> Selection:
     """Choose releases and find their blobs; the documents of all channels, which are small, are among those."""
     published = published_releases(current)
-    releases = choose_releases(list(published), repository.channels(current), channels, models, version)
+    points_to = repository.channels(current)
+    releases = choose_releases(list(published), points_to, channels, models, version)
+    named = {pair for channel in channels for pair in points_to[channel].models.items()}
     blobs = [target_blob(target_file) for _, target_file in sorted(current.channels.signed.targets.items())]
     for name, number in releases:
         blobs += release_blobs(repository.layout, target_blob(current.targets.signed.targets[release_target(name, number)]))
-    return Selection(releases=releases, channels=tuple(channels), blobs=tuple({blob.digest: blob for blob in blobs}.values()))
+    left_out = tuple(sorted(named - set(releases)))
+    return Selection(releases=releases, channels=tuple(channels), blobs=tuple({blob.digest: blob for blob in blobs}.values()), left_out=left_out)
 
 
 def release_blobs(layout: OciLayout, index: Descriptor) -> list[Descriptor]:

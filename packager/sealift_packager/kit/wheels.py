@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from sealift_core import __version__, beneath, durable
+from sealift_core import beneath, durable
 from sealift_packager.errors import KitError
+from sealift_packager.kit.own_wheels import RUNTIME, own_wheels
+from sealift_packager.kit.platforms import Version, compatible_platforms, needed_libc
+from sealift_packager.kit.run_pip import run_pip
+from sealift_packager.kit.tested import read_lock, untested
 
-RUNTIME: Final = "sealift-runtime"
-#: Projects of ours that a device needs.
-AGENT_PROJECTS: Final = ("sealift-core", RUNTIME)
 EXTRA: Final = "cpu"
 #: What every agent needs; whatever else its wheel asks for is looked for by `render_requirements`. An agent made before there was a core needs none.
 NEEDED: Final = (RUNTIME, "onnxruntime")
-PIP_TIMEOUT_S: Final = 3600
 _MACHINES: Final = ("x86_64", "aarch64")
 
 
@@ -33,9 +31,10 @@ class WheelRequest:
     """Where wheels come from, and for which target.
 
     ``folder``: a complete set of wheels, taken as it is; then nothing else matters. Otherwise pip brings them:
-    ``own_wheels`` are wheels or source folders of sealift-core and sealift-runtime (one that isn't among them is in the wheelhouse, or comes from
-    ``index``, the URL of a package index that is trusted with these names), ``wheelhouse`` is the only folder where pip may look (None: pip's
-    own settings), ``platforms`` and ``pythons`` are pip's tags of the target (empty: this machine, this Python).
+    ``own_wheels`` are wheels or source folders of sealift-core and sealift-runtime (one that isn't among them is in the wheelhouse, comes from
+    ``index``, the URL of a package index that is trusted with these names, or is installed here), ``wheelhouse`` is the only folder where pip may
+    look (None: pip's own settings), ``platforms`` and ``pythons`` are pip's tags of the target (empty: this machine, this Python). With
+    ``any_version`` pip may take other versions of what the agent needs than the tested ones.
     """
 
     folder: Path | None = None
@@ -44,15 +43,23 @@ class WheelRequest:
     index: str | None = None
     platforms: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
+    any_version: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WheelSet:
-    """What some wheels are good for: Python versions like ``3.11``, machines like ``aarch64`` (empty: any)."""
+    """What some wheels are good for: Python versions like ``3.11``, machines like ``aarch64`` (empty: any).
+
+    ``glibc`` and ``musl`` are the oldest versions of these that will do, (0, 0) for any, and None where no version will. ``untested`` has a sentence
+    for each distribution of another version than the agent was tested with.
+    """
 
     runtime_version: str
     pythons: tuple[str, ...]
     machines: tuple[str, ...]
+    glibc: Version | None = (0, 0)
+    musl: Version | None = (0, 0)
+    untested: tuple[str, ...] = ()
 
 
 def collect_wheels(request: WheelRequest, target: Path) -> WheelSet:
@@ -64,7 +71,11 @@ def collect_wheels(request: WheelRequest, target: Path) -> WheelSet:
                 durable.copy(file, target / wheel.name, size_bytes=beneath.size_bytes(file), sha256=None, where=str(wheel))
     else:
         _download(request, target)
-    return describe_wheels([path.name for path in target.iterdir()], where=str(request.folder or "the wheels that pip downloaded"))
+    names = [path.name for path in target.iterdir()]
+    described = describe_wheels(names, where=str(request.folder or "the wheels that pip downloaded"))
+    versions, _ = _parse_names(names, str(target))
+    locks = [read_lock(path) for path in target.glob(f"{RUNTIME.replace('-', '_')}-*.whl")]
+    return dataclasses.replace(described, untested=tuple(sentence for lock in locks for sentence in untested(lock, versions)))
 
 
 def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
@@ -85,7 +96,20 @@ def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
         raise KitError(
             "the wheels are for different Pythons or machines", where=where, expected="a wheel of every package for the same Python and machine"
         )
-    return WheelSet(runtime_version=versions[RUNTIME], pythons=tuple(f"3.{minor}" for minor in fitting_minors), machines=tuple(fitting_machines))
+    return WheelSet(
+        runtime_version=versions[RUNTIME],
+        pythons=tuple(f"3.{minor}" for minor in fitting_minors),
+        machines=tuple(fitting_machines),
+        glibc=_libc_of_all(tags.values(), fitting_machines, "glibc"),
+        musl=_libc_of_all(tags.values(), fitting_machines, "musl"),
+    )
+
+
+def _libc_of_all(tags: Collection[set[Tag]], machines: Sequence[str], libc: str) -> Version | None:
+    """The oldest version of a libc that will do on all machines; None if it won't on one of them."""
+    of_each = [needed_libc([[tag for tag in every if _fits_machine(tag, name)] for every in tags], libc) for name in machines or ("any",)]
+    versions = [version for version in of_each if version is not None]
+    return max(versions) if len(versions) == len(of_each) else None
 
 
 def _parse_names(names: Iterable[str], where: str) -> tuple[dict[str, str], dict[str, set[Tag]]]:
@@ -116,65 +140,25 @@ def _fits_machine(tag: Tag, machine: str) -> bool:
 
 def _download(request: WheelRequest, target: Path) -> None:
     scratch = target.with_name("built")
-    ours = [f"{path}[{EXTRA}]" if project == RUNTIME else str(path) for project, path in _own_wheels(request, scratch).items()]
+    scratch.mkdir()
+    wheels = own_wheels(request.own_wheels, request.wheelhouse, request.index, scratch)
+    ours = [f"{path}[{EXTRA}]" if project == RUNTIME else str(path) for project, path in wheels.items()]
     sources = ["--no-index", "--find-links", str(request.wheelhouse)] if request.wheelhouse else []
-    platforms = [word for platform in request.platforms for word in ("--platform", platform)]
-    for python in request.pythons or ("",):
-        version = ["--python-version", python] if python else []
-        _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, *ours])
+    lock = scratch / "tested-versions.txt"
+    lock.write_bytes(read_lock(wheels[RUNTIME]))
+    tested = [] if request.any_version else ["--constraint", str(lock)]
+    for platforms in _by_machine(request.platforms):
+        words = [word for platform in platforms for word in ("--platform", platform)]
+        for python in request.pythons or ("",):
+            version = ["--python-version", python] if python else []
+            run_pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *tested, *words, *version, *ours])
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _own_wheels(request: WheelRequest, scratch: Path) -> dict[str, Path]:
-    """Our own wheels, as paths by project: pip looks for no project of ours in an index, where anybody may have registered the name.
-
-    Each is one of the wheels given, built from one of the folders given, in the wheelhouse, or from the one index that was named for them.
-    """
-    given = [path.absolute() for path in request.own_wheels if path.is_file()]
-    for folder in (path for path in request.own_wheels if path.is_dir()):
-        _pip(["wheel", "--no-deps", "--wheel-dir", str(scratch), str(folder.absolute())])
-    given += sorted(scratch.glob("*.whl"))
-    missing = [project for project in AGENT_PROJECTS if not any(_project_of(path) == project for path in given)]
-    if request.wheelhouse:
-        given += [path.absolute() for path in sorted(request.wheelhouse.glob("*.whl")) if _project_of(path) in missing and _has_our_version(path)]
-    elif request.index and missing:
-        words = ["download", "--no-deps", "--only-binary", ":all:", "--index-url", request.index, "--dest", str(scratch)]
-        _pip([*words, *(f"{project}=={__version__}" for project in missing)], only_that_index=True)
-        given += sorted(scratch.glob("*.whl"))
-    by_project = {project: path for path in given if (project := _project_of(path)) in AGENT_PROJECTS}
-    for project in AGENT_PROJECTS:
-        if project not in by_project:
-            advice = (
-                "Pass it with --own-wheel (a wheel or its source folder) or --wheels, or pass a --wheelhouse that contains it or the "
-                "--index to get it from."
-            )
-            where = str(request.wheelhouse) if request.wheelhouse else None
-            raise KitError("one of the agent's own wheels is missing", where=where, expected=f"{project} {__version__}", advice=advice)
-    return {project: by_project[project] for project in AGENT_PROJECTS}
-
-
-def _project_of(path: Path) -> str:
-    return canonicalize_name(path.name.partition("-")[0])
-
-
-def _has_our_version(path: Path) -> bool:
-    return path.name.split("-")[1:2] == [__version__]
-
-
-def _pip(words: Sequence[str], *, only_that_index: bool = False) -> None:
-    """Run pip; with ``only_that_index`` none of its settings can add another place to look in."""
-    environment = dict(os.environ)
-    if only_that_index:
-        environment = {name: value for name, value in environment.items() if name not in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")}
-        environment["PIP_CONFIG_FILE"] = os.devnull
-    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
-    try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S, stdin=subprocess.DEVNULL, env=environment
-        )
-    except subprocess.TimeoutExpired as error:
-        raise KitError("pip took too long", where=" ".join(words), expected=f"at most {PIP_TIMEOUT_S} s") from error
-    if result.returncode != 0:
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[-3:]
-        advice = "Pass --own-wheel, or a complete folder with --wheels, and check --platform and --python-version."
-        raise KitError(f"pip can't get the agent's wheels (caused by: {' '.join(lines)})", where=f"pip {words[0]}", advice=advice)
+def _by_machine(platforms: Iterable[str]) -> list[list[str]]:
+    """The tags to ask pip for, all compatible ones, a list for each machine: of several that fit, pip takes one wheel."""
+    groups: dict[str, dict[str, None]] = {}
+    for platform in platforms:
+        machine = next((name for name in _MACHINES if platform.endswith(f"_{name}")), platform)
+        groups.setdefault(machine, {}).update(dict.fromkeys(compatible_platforms(platform)))
+    return [list(tags) for tags in groups.values()] or [[]]

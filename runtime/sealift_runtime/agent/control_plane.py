@@ -1,8 +1,9 @@
 """The process that updates and reports. Nothing that it waits for holds up a request.
 
-Each round does what is due: take over a changed agent.toml, finish and begin updates, judge probations, seal and send reports. An error of a
-round is logged, once as long as it stays the same, and a later round tries again: an update that is held up by its own back-off
-(`update.table.retry_after_s`), everything else at its interval. Only what nobody foresaw ends the process, and then the supervisor starts it anew.
+Each round does what is due: take over a changed agent.toml, finish and begin updates, judge probations, seal reports. They are sent on a thread of
+its own (`sending`), so that a hub which hangs holds nothing up. An error of a round is logged, once as long as it stays the same, and a later round
+tries again: an update that is held up by its own back-off (`update.table.retry_after_s`), everything else at its interval. Only what nobody foresaw
+ends the process, and then the supervisor starts it anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.agent.reporting import seal, send
+from sealift_runtime.agent.sending import Sending
 from sealift_runtime.agent.updating import updater_of
 from sealift_runtime.update.context import same_trouble
 from sealift_runtime.update.records import Update
@@ -33,6 +35,8 @@ logger = logging.getLogger("sealift.agent")
 
 #: How often a probation is looked at, and the shortest rest between rounds.
 TICK_S = 0.5
+#: How long a round may go on once the process is to end. Then it is broken off wherever it is, as by a crash, for which every step is made.
+GRACE_S = 3.0
 #: How long a data plane may take to load what is installed before the control plane checks all of that by itself.
 DATA_PLANE_S = 30.0
 #: The kind of event by which a crash of the data plane is in ledgers and reports.
@@ -46,6 +50,7 @@ class ControlPlane:
         self.device = device
         self.data_plane = data_plane
         self.updater = updater_of(device, data_plane)
+        self._sending = Sending(lambda opened: send(device, opened))
         self._stopping = threading.Event()
         self._due = {"poll": 0.0, "report": device.clock.monotonic() + min(device.config.report_s, 1.0)}
         self._last_words: dict[str, str] = {}
@@ -60,9 +65,12 @@ class ControlPlane:
         """Make sure that the data plane goes by what the database says, and that what is installed is whole; then rounds until `stop`."""
         self._attempt("desired state", self.updater.publish)
         self._attempt("recover", self._recover)
-        while not self._stopping.is_set():
-            self.round()
-            self._stopping.wait(TICK_S)
+        try:
+            while not self._stopping.is_set():
+                self.round()
+                self._stopping.wait(TICK_S)
+        finally:
+            self._sending.stop()
 
     def round(self) -> None:
         """Everything that is due now."""
@@ -75,7 +83,11 @@ class ControlPlane:
         if polling or (self.device.clock.monotonic() >= self._paused_until and self.updater.due()):
             self._attempt("update", self._advance)
         if self._is_due("report", self.device.config.report_s):
-            self._attempt("report", self._report)
+            self._attempt("report", self._seal)
+            if self.device.config.hub:
+                self._sending.start()
+        if (words := self._sending.outcome()) is not None:
+            self._warn("sending", words)
 
     def _recover(self) -> None:
         """Check what is installed, each byte once: what serves is checked by the data plane as it loads it, the rest here."""
@@ -151,10 +163,8 @@ class ControlPlane:
         events = (event for event in reversed(self.device.state.events()) if event.kind == CRASHED)
         return next((event for event in events if event.time >= since), None)
 
-    def _report(self) -> None:
+    def _seal(self) -> None:
         seal(self.device, self.data_plane, wait=True)
-        if self.device.config.hub:
-            send(self.device)
 
 
 def main() -> None:
@@ -164,10 +174,19 @@ def main() -> None:
     try:
         with opened(home) as device:
             plane = ControlPlane(device, DataPlaneClient(home.socket))
-            signal.signal(signal.SIGTERM, lambda *_: plane.stop())
+
+            def end(*_: object) -> None:
+                plane.stop()
+                signal.setitimer(signal.ITIMER_REAL, GRACE_S)
+
+            signal.signal(signal.SIGALRM, lambda *_: sys.exit(0))
+            signal.signal(signal.SIGTERM, end)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            leave_with_parent(plane.stop)
-            plane.run()
+            leave_with_parent(end)
+            try:
+                plane.run()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
     except SealiftError as error:
         say_error(error)
         sys.exit(exit_code(error))

@@ -23,7 +23,7 @@ from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.agent.private_home import exposed
 from sealift_runtime.agent.server_info import server_url
-from sealift_runtime.agent.standing import standings
+from sealift_runtime.agent.standing import Condition, standings
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.engine.facts import onnxruntime_version, providers
@@ -172,7 +172,10 @@ def _installed(device: LocalDevice) -> tuple[str, str]:
 
 def _updates(device: LocalDevice) -> tuple[str, str]:
     """How the models stand to the channel, in the words of status and sync."""
-    lines = [line for standing in standings(device) for line in standing.lines()]
+    stands = standings(device)
+    lines = [line for standing in stands for line in standing.lines()]
+    if lines and all(standing.condition is Condition.LEFT_OUT for standing in stands if standing.sentence):
+        return OK, " ".join(lines)
     return (WARNING, " ".join(lines)) if lines else (OK, f"every model is as channel {device.config.channel} says")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sealift_core.http.http_session import open_session
+from collections.abc import Callable
+
+from sealift_core.http.http_session import HttpSession, open_session
 from sealift_core.messages.report import MAX_STANDING_CHARACTERS, InstalledModel
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice
@@ -58,9 +60,13 @@ def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:
         data_plane.acknowledge_faults(faults[-1].number)
 
 
-def send(device: LocalDevice) -> int:
-    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached."""
+def send(device: LocalDevice, opened: Callable[[HttpSession], None] = lambda _: None) -> int:
+    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached.
+
+    ``opened`` is given the session before it is used, so that somebody else can cut it.
+    """
     with open_session(device.config.hub, certain_time=device.certain_time) as http:
+        opened(http)
         if device.config.ca_file:
             http.verify = device.config.ca_file
         return send_pending(device.spool, device.config.hub, http)

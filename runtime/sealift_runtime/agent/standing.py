@@ -18,7 +18,7 @@ from sealift_core.schema.documents import Json
 from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.update.records import RefusedRelease, Update
 from sealift_runtime.update.table import TABLE, State
-from sealift_runtime.update.updater import CHANNEL_DIGEST, CHANNEL_NAME, WITHDRAWN
+from sealift_runtime.update.updater import CHANNEL_DIGEST, CHANNEL_NAME, LEFT_OUT, WITHDRAWN
 
 
 class Condition(enum.StrEnum):
@@ -33,6 +33,7 @@ class Condition(enum.StrEnum):
     BEHIND = "behind the channel"
     UNNAMED = "not in the channel"
     WITHDRAWN = "withdrawn"
+    LEFT_OUT = "left out of the kit"
 
 
 #: The channel names a release that this device won't take.
@@ -69,6 +70,8 @@ class Standing:
                 return f"{self.name} {self.named} is held up{since}: {self.reason.rstrip('.')}. {stays}"
             case Condition.BEHIND:
                 return f"{self.name}: the channel names {self.named}; {stays}"
+            case Condition.LEFT_OUT:
+                return f"{self.name} {self.named} isn't in the kit, which was built without it. {stays}"
             case Condition.WITHDRAWN:
                 return f"{self.name} {self.running} was withdrawn by its publisher, and the channel names no other version. {stays}"
             case _:
@@ -85,6 +88,8 @@ class Standing:
                 return f"A running agent tries again{when}. To try now, run sealift-agent sync."
             case Condition.BEHIND:
                 return "A running agent installs it at its next poll. To install it now, run sealift-agent sync."
+            case Condition.LEFT_OUT:
+                return "To install it, import a kit that has it."
             case Condition.WITHDRAWN:
                 return f"Ask the publisher for another version, or go back with sealift-agent rollback {self.name}."
             case _:
@@ -107,7 +112,7 @@ def standings(device: LocalDevice) -> list[Standing]:
     deployments = {deployment.name: deployment for deployment in device.state.deployments()}
     updates = {update.name: update for update in device.state.updates()}
     refusals = {refusal.name: refusal for refusal in device.state.refusals() if named.get(refusal.name) in (None, refusal.version)}
-    withdrawn = (device.state.setting(WITHDRAWN) or "").split()
+    withdrawn, absent = ((device.state.setting(key) or "").split() for key in (WITHDRAWN, LEFT_OUT))
     unfinished = {name for name, update in updates.items() if not TABLE[update.state].rest}
     made = []
     for name in sorted({*named, *unfinished, *refusals, *(name for name, deployment in deployments.items() if deployment.current)}):
@@ -116,6 +121,8 @@ def standings(device: LocalDevice) -> list[Standing]:
         standing = _standing(name, running, wanted, updates.get(name), refusals.get(name))
         if standing.condition is Condition.UNNAMED and release_target(name, running) in withdrawn:
             standing = dataclasses.replace(standing, condition=Condition.WITHDRAWN)
+        if standing.condition in (Condition.BEHIND, Condition.UPDATING, Condition.HELD_UP) and release_target(name, standing.named) in absent:
+            standing = dataclasses.replace(standing, condition=Condition.LEFT_OUT)
         made.append(standing)
     return made
 

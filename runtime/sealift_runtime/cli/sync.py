@@ -14,7 +14,7 @@ from sealift_core.terminal.commandline import exit_code, json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
-from sealift_runtime.agent.standing import REFUSED, standings
+from sealift_runtime.agent.standing import REFUSED, Condition, standings
 from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.update.records import Update
@@ -52,11 +52,12 @@ def synchronise(device: LocalDevice, repository: str | None, *, retry: tuple[str
     problems = [str(problem) for problem in advanced.problems]
     stands = standings(device)
     refused = [standing for standing in stands if standing.condition in REFUSED]
+    absent = [standing for standing in stands if standing.condition is Condition.LEFT_OUT]
     fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale, "models": [one.json() for one in stands]}
     lines = [line for update in changed for line in _lines(update)]
-    lines += [] if lines or problems or refused else ["There is nothing new to install."]
+    lines += [] if lines or problems or refused or absent else ["There is nothing new to install."]
     lines += [f"warning: {stale}"] if stale else []
-    lines += [f"held up: {problem}" for problem in problems] + [line for standing in refused for line in standing.lines()]
+    lines += [f"held up: {problem}" for problem in problems] + [line for standing in (*refused, *absent) for line in standing.lines()]
     show(fields, lines, as_json=as_json)
     if advanced.problems:
         sys.exit(exit_code(advanced.problems[0]))

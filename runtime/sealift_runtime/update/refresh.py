@@ -18,8 +18,9 @@ from typing import Final
 
 from tuf.api.metadata import Root
 
+from sealift_core.bundle.digest import Digest
 from sealift_core.clock import BUILD_TIME
-from sealift_core.errors import NotFoundError, TrustError
+from sealift_core.errors import ExpiredError, IntegrityError, LimitError, NotFoundError, RollbackRefusedError, TransportError, TrustError
 from sealift_core.messages.roles import ROOT, TIMESTAMP
 from sealift_core.terminal.records import facts
 from sealift_runtime.transport.base import Transport, read_bounded
@@ -46,8 +47,39 @@ def refresh_trust(
 ) -> RefreshResult:
     """The newest state that the other side can prove; ``save`` makes it durable on the way.
 
-    Raises `TrustError`, `RollbackRefusedError` or `ExpiredError` naming the file, or what the transport raises.
+    Raises `TrustError`, `RollbackRefusedError` or `ExpiredError` naming the file, or what the transport raises. A repository with another root of
+    trust, such as the kit of another site, is named as that.
     """
+    try:
+        return _refreshed(state, transport, clock, max_staleness, save)
+    except (RollbackRefusedError, ExpiredError):
+        raise
+    except TrustError as error:
+        _check_same_repository(state, transport, error)
+        raise
+
+
+def _check_same_repository(state: TrustState, transport: Transport, refusal: TrustError) -> None:
+    """Raise `TrustError` if the other side's root of the version that is trusted here is another one."""
+    own = state.files[ROOT]
+    path = f"metadata/{workflow.trusted(Root, ROOT, state).signed.version}.root.json"
+    try:
+        other = read_bounded(transport, path, MAX_BYTES[ROOT])
+    except (TransportError, LimitError, IntegrityError):
+        return
+    if other != own:
+        raise TrustError(
+            "this is another repository than the one that this device was set up with, such as the kit of another site",
+            where=f"{transport.describe()}, {path}",
+            expected=f"root of trust {Digest.of(own).hex[:16]}",
+            found=f"{Digest.of(other).hex[:16]}",
+            advice="Use the kit or the address that belongs to this device.",
+        ) from refusal
+
+
+def _refreshed(
+    state: TrustState, transport: Transport, clock: datetime.datetime, max_staleness: datetime.timedelta, save: Callable[[TrustState], None]
+) -> RefreshResult:
     state = _roots(state, transport, save)  # 1
     workflow.check_root_floor(state)
     state = workflow.still_trusted(state)  # 2

@@ -30,6 +30,7 @@ from sealift_runtime.update.data_plane import DataPlaneLink, NoDataPlane
 from sealift_runtime.update.desired import DataPlaneSettings
 from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.left_out import left_out
 from sealift_runtime.update.lock import HomeLock
 from sealift_runtime.update.policy import Subscription, UpdatePolicy
 from sealift_runtime.update.publishing import Publisher
@@ -42,6 +43,8 @@ from sealift_runtime.update.trust_folder import TrustFolder
 
 #: States before the new bundle is current: a newer release replaces the update. Later ones are brought to an end.
 REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STAGED, State.SELF_TESTING)
+#: States whose work needs the repository.
+FROM_REPOSITORY: Final = (State.CHECKING, State.FETCHING)
 LAST_REFUSAL: Final = "last-refusal"
 LAST_STALE: Final = "last-stale"
 #: The settings with what the channel named when it was last looked at, and with that channel's name.
@@ -49,6 +52,8 @@ CHANNEL_DIGEST: Final = "channel-digest"
 CHANNEL_NAME: Final = "channel-name"
 #: The setting with the targets of the releases that serve here though their publisher withdrew them.
 WITHDRAWN: Final = "withdrawn"
+#: The setting with the targets of the releases that the channel names and the kit that was last read doesn't have.
+LEFT_OUT: Final = "left-out"
 _LOG: Final = logging.getLogger("sealift.update")
 
 
@@ -163,10 +168,12 @@ class Updater:
         context = self._context
         state = context.state
         problems: list[SealiftError] = []
+        absent: set[tuple[str, str]] = set()
         with self._lock.hold():
-            problems += self._attempted(self._begin_planned)
+            problems += self._attempted(lambda: absent.update(self._begin_planned(patient=patient)))
             for update in state.unfinished():
-                if not (patient and context.rests(update)):
+                beyond_reach = (update.name, update.version) in absent and update.state in FROM_REPOSITORY
+                if not beyond_reach and not (patient and context.rests(update)):
                     problems += filter(None, [self._drive(update)])
             problems += self._attempted(context.publisher.publish)
             if not state.unfinished():
@@ -250,14 +257,35 @@ class Updater:
             return [error]
         return []
 
-    def _begin_planned(self) -> None:
+    def _begin_planned(self, *, patient: bool) -> frozenset[tuple[str, str]]:
+        """Begin what the channel names; the names and versions of the releases that the repository, a kit, was built without."""
         subscribed = self._subscribed()
         self._end_refusals(subscribed)
-        for planned in self._planned(subscribed):
-            self._begin(planned)
+        planned, unfinished = self._planned(subscribed), self._context.state.unfinished()
+        due = [update for update in unfinished if update.state in FROM_REPOSITORY and not (patient and self._context.rests(update))]
+        absent = left_out(self._context.transport, ((one.name, one.version) for one in (*planned, *due)))
+        self._tell_left_out(absent)
+        for one in planned:
+            if (one.name, one.version) not in absent:
+                self._begin(one)
         self._abandon_unnamed(subscribed)
         if not self._context.state.unfinished():
             _LOG.debug("Nothing to install: what the channel names is installed, or was refused")
+        return absent
+
+    def _tell_left_out(self, absent: frozenset[tuple[str, str]]) -> None:
+        """Remember which releases a kit was built without, with an event for each that is new."""
+        state = self._context.state
+        targets = {release_target(name, version): (name, version) for name, version in sorted(absent)}
+        before = (state.setting(LEFT_OUT) or "").split()
+        if list(targets) != before:
+            with state.transaction():
+                state.set_setting(LEFT_OUT, " ".join(targets) or None)
+                for target in sorted(targets.keys() - before):
+                    name, version = targets[target]
+                    detail = "the kit was built without it"
+                    _LOG.info("%s %s: left-out: %s", name, version, detail, extra=facts(model=name, version=version, event="left-out"))
+                    state.record("left-out", model=name, version=version, detail=detail, now=self._context.clock.now())
 
     def _end_refusals(self, named: Mapping[str, tuple[str, Descriptor]]) -> None:
         """A refusal ends when the channel names another release, and one that was about the machine when that, or a library, is another."""

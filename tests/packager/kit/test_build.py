@@ -18,6 +18,7 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor, OciLayout
 from sealift_core.errors import DiskFullError, IntegrityError
 from sealift_core.messages.channel import Channel
+from sealift_core.messages.kit import KitContents
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.build import Kit, KitRequest, build_kit, check_fat_names
@@ -98,6 +99,9 @@ def test_the_repository_on_it_is_valid_and_has_only_the_blobs_of_its_releases(si
     assert (copied.directory / "metadata/1.root.json").is_file()
     assert all(Digest.of_file(path).hex == path.name for path in copied.layout.blobs.iterdir())
     assert [entry.annotations["org.opencontainers.image.ref.name"] for entry in copied.layout.index()] == ["b:2.0.0"]
+    said = KitContents.parse((copied.directory / "kit.json").read_bytes(), where="kit.json")
+    assert said == KitContents(channels=("stable",), releases=(("b", "2.0.0"),))
+    assert kit.selection.left_out == (("a", "1.0.0"),)
 
 
 def test_blobs_are_copies_and_not_links(site: Path, tmp_path: Path) -> None:

@@ -290,3 +290,42 @@ def test_the_readme_names_the_release_and_the_root(medium: Path) -> None:
     text = (medium / "README.txt").read_text()
     assert "    linear 1.0.0\n" in text
     assert "@" not in text
+
+
+def machine_with(tmp_path: Path, libc: str, bits: int = 64) -> Path:
+    """A Python that says that it is of this version, and what its machine's C library is."""
+    script = tmp_path / "other-python"
+    answers = {"version_info": VERSION, "ensurepip": "", "calcsize": str(bits), "confstr": libc}
+    cases = "".join(f"*{words}*) printf '%s\\n' '{answer}' ;; " for words, answer in answers.items())
+    script.write_text(f"#!/bin/sh\ncase \"$*\" in {cases} *) echo ran >> '{tmp_path / 'traces'}' ;; esac\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize(
+    ("tag", "libc", "bits", "message"),
+    [
+        (
+            "manylinux_2_28",
+            "glibc 2.17",
+            64,
+            "this kit needs glibc 2.28 or newer, but this machine has 2.17; update its system, or build",
+        ),
+        ("manylinux_2_28", "glibc 2.9", 64, "this kit needs glibc 2.28 or newer, but this machine has 2.9;"),
+        ("musllinux_1_2", "glibc 2.36", 64, "this kit needs musl 1.2 or newer, but this machine has glibc 2.36; build one with --platform"),
+        ("manylinux_2_28", "glibc 2.36", 32, "is a 32-bit Python, but this kit needs a 64-bit one"),
+    ],
+)
+def test_a_machine_with_another_c_library_is_told_so_before_anything_is_unpacked(
+    repository: Path, tmp_path: Path, tag: str, libc: str, bits: int, message: str
+) -> None:
+    wheels = write_agent_wheels(tmp_path / "given")
+    next(wheels.glob("onnxruntime*")).unlink()
+    python = f"cp{VERSION.replace('.', '')}"
+    write_wheel(wheels, "onnxruntime", "1.99.0", {}, tag=f"{python}-{python}-{tag}_{platform.machine()}")
+    medium = build(repository, wheels, tmp_path / "kit")
+    result = install(medium, tmp_path, "--prefix", "agent", PYTHON=str(machine_with(tmp_path, libc, bits)))
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert not (tmp_path / "agent").exists()
+    assert not (tmp_path / "traces").exists()

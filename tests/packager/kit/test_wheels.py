@@ -14,7 +14,9 @@ import pytest
 
 from sealift_core import __version__
 from sealift_packager.errors import KitError
-from sealift_packager.kit.wheels import AGENT_PROJECTS, WheelRequest, collect_wheels, describe_wheels
+from sealift_packager.kit import own_wheels
+from sealift_packager.kit.own_wheels import AGENT_PROJECTS
+from sealift_packager.kit.wheels import WheelRequest, collect_wheels, describe_wheels
 from support.wheels import write_agent_wheels, write_wheel
 
 THIS_PYTHON = f"3.{sys.version_info.minor}"
@@ -120,11 +122,6 @@ def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
         collect_wheels(WheelRequest(own_wheels=tuple(house.glob("sealift*")), wheelhouse=house), tmp_path / "wheels")
 
 
-def test_no_index_is_asked_for_our_own_wheel_unless_it_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match=r"one of the agent's own wheels is missing: expected sealift-core .*--own-wheel.*--index"):
-        collect_wheels(WheelRequest(), tmp_path / "wheels")
-
-
 def test_our_own_wheel_comes_from_the_wheelhouse_by_its_path(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house", version=__version__)
     for project in AGENT_PROJECTS:
@@ -132,10 +129,22 @@ def test_our_own_wheel_comes_from_the_wheelhouse_by_its_path(tmp_path: Path) -> 
     assert collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels").runtime_version == __version__
 
 
-def test_a_wheelhouse_without_our_own_wheel_is_named(tmp_path: Path) -> None:
+def test_a_wheelhouse_without_our_own_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_wheels, "find_installed", lambda *_: None)
     house = write_agent_wheels(tmp_path / "house", version="0.0.1")
     with pytest.raises(KitError, match=f"{house}: one of the agent's own wheels is missing"):
         collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels")
+
+
+def test_compatible_wheels_for_older_systems_are_found_for_each_machine(tmp_path: Path) -> None:
+    house = write_agent_wheels(tmp_path / "house")
+    next(house.glob("onnxruntime-*.whl")).unlink()
+    for tag in ("manylinux_2_27_aarch64", "manylinux2014_x86_64", "manylinux_2_34_aarch64"):
+        write_wheel(house, "onnxruntime", "1.99.0", {}, tag=f"cp312-cp312-{tag}")
+    platforms = ("manylinux_2_28_aarch64", "manylinux_2_28_x86_64")
+    request = WheelRequest(own_wheels=tuple(house.glob("sealift*")), wheelhouse=house, platforms=platforms, pythons=("3.12",))
+    wheel_set = collect_wheels(request, tmp_path / "wheels")
+    assert (wheel_set.machines, wheel_set.glibc, wheel_set.musl) == (("x86_64", "aarch64"), (2, 27), None)
 
 
 def test_the_index_that_is_named_is_the_only_one_asked_for_our_own_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,4 +169,5 @@ def test_the_runtime_is_built_from_its_source_folder(tmp_path: Path, monkeypatch
     with pytest.raises(KitError, match="pip can't get") as caught:  # the wheelhouse is empty, so only the build succeeds
         collect_wheels(WheelRequest(own_wheels=ours, wheelhouse=tmp_path), tmp_path / "wheels")
     assert caught.value.where == "pip download"
-    assert sorted(path.name for path in (tmp_path / "built").iterdir()) == [f"sealift_{name}-0.1.0-py3-none-any.whl" for name in ("core", "runtime")]
+    built = sorted(path.name for path in (tmp_path / "built").glob("*.whl"))
+    assert built == [f"sealift_{name}-0.1.0-py3-none-any.whl" for name in ("core", "runtime")]

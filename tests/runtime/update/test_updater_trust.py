@@ -48,6 +48,26 @@ def test_a_channel_that_names_an_unknown_release_is_refused_and_recorded(device:
     assert device.current().version == "1.0.0"
 
 
+def test_another_sites_repository_is_named_as_that(device: Device, repository: Repository, tmp_path: Path) -> None:
+    device.sync()
+    other = Repository(tmp_path / "other-site")
+    other.add_release("1.1.0")
+    medium = device.reading_from(lambda: DirectoryTransport(other.directory))
+    with pytest.raises(
+        TrustError, match=r"other-site, metadata/1.root.json: this is another repository.*kit of another site.*expected root of trust"
+    ):
+        medium.refresh()
+    assert device.current().version == "1.0.0"
+
+
+def test_damaged_metadata_of_the_own_repository_isnt_called_another_one(device: Device, repository: Repository) -> None:
+    device.sync()
+    (repository.metadata / "timestamp.json").write_text("{}")
+    with pytest.raises(TrustError) as caught:
+        device.updater.refresh()
+    assert "another repository" not in str(caught.value)
+
+
 def test_last_weeks_metadata_is_refused_and_recorded(device: Device, repository: Repository, tmp_path: Path) -> None:
     shutil.copytree(repository.directory, tmp_path / "last-week")
     repository.now += 7 * DAY
