@@ -209,6 +209,21 @@ class BusyError(SealiftError):
     """Another process holds what this one needs."""
 
 
+def first_few(words: Sequence[str], most: int, *, counted: bool = True) -> str:
+    """List words for an error or a note.
+
+    Args:
+        words: What to list.
+        most: How many of them at most.
+        counted: Whether to say how many there are, if these aren't all.
+
+    Returns:
+        The first words, with commas, and how many there are in all: "a, b, … (7 in all)".
+    """
+    more = "" if len(words) <= most else f", … ({len(words):,} in all)" if counted else ", …"
+    return ", ".join(words[:most]) + more
+
+
 def nearest(word: str, words: Sequence[str]) -> str | None:
     """Find the known word that a misspelt one is closest to.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.errors import EngineError, RequestError
+from sealift_core.errors import EngineError, RequestError, first_few
 
 MAX_DIMENSION: Final = 2**31 - 1
 #: So many columns are named in an error, with so much of each name.
@@ -96,9 +96,8 @@ def name_columns(spec: TensorSpec) -> str | None:
     """
     if not spec.columns:
         return None
-    listed = ", ".join(name[:SHOWN_CHARACTERS] for name in spec.columns[:SHOWN_COLUMNS])
-    more = f", … ({len(spec.columns)} in all)" if len(spec.columns) > SHOWN_COLUMNS else ""
-    return f"A row has one value for each of these columns, in this order: {listed}{more}."
+    listed = first_few([name[:SHOWN_CHARACTERS] for name in spec.columns], SHOWN_COLUMNS)
+    return f"A row has one value for each of these columns, in this order: {listed}."
 
 
 def refuse(spec: TensorSpec, message: str, expected: str, actual: str, advice: str | None = None) -> NoReturn:

@@ -9,6 +9,7 @@ from sealift_core.bundle.evaluation import Accuracy, CandidateRecord, Measuremen
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.tensors import Class, TensorSpec
 from sealift_core.clock import format_time
+from sealift_core.errors import first_few
 from sealift_packager.assemble.markdown import Markdown, code, paragraphs, plain, table
 
 _SHOWN_NAMES: Final = 100
@@ -39,7 +40,7 @@ def _use(manifest: BundleManifest) -> str:
 
 def _columns(manifest: BundleManifest) -> str:
     """The columns of each array of them, in their order."""
-    return "".join(f"\n\nColumns of {code(spec.name)}, in this order: {_listed(spec.columns)}" for spec in manifest.inputs if spec.columns)
+    return "".join(f"\n\nColumns of {code(spec.name)}, in this order: {_names(spec.columns)}" for spec in manifest.inputs if spec.columns)
 
 
 def _classes(manifest: BundleManifest) -> str:
@@ -47,12 +48,11 @@ def _classes(manifest: BundleManifest) -> str:
     outputs: dict[tuple[Class, ...], list[str]] = {}
     for spec in manifest.outputs:
         outputs.setdefault(spec.classes, []).append(code(spec.name))
-    return "".join(f"\n\nClasses of {', '.join(names)}, in this order: {_listed(classes)}" for classes, names in outputs.items() if classes)
+    return "".join(f"\n\nClasses of {', '.join(names)}, in this order: {_names(classes)}" for classes, names in outputs.items() if classes)
 
 
-def _listed(names: Sequence[Class]) -> str:
-    listed = ", ".join(plain(str(name)) for name in names[:_SHOWN_NAMES])
-    return listed + (f", … ({len(names)} in all)" if len(names) > _SHOWN_NAMES else "")
+def _names(names: Sequence[Class]) -> str:
+    return first_few([plain(str(name)) for name in names], _SHOWN_NAMES)
 
 
 def _tensor(spec: TensorSpec) -> tuple[str, str, str, str]:

@@ -10,10 +10,10 @@ from typing import Final
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.signature import STATEMENT_TYPE
 from sealift_core.clock import format_time
 from sealift_core.schema.documents import Json, canonical_json
 
-STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
 #: What the parameters mean is said in docs/reference/build-outputs.md.
 BUILD_TYPE: Final = "https://sealift.dev/pack/v1"

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.digest import Digest
+from sealift_core.errors import first_few
 from sealift_core.hardware.machine import Machine
 from sealift_core.terminal.records import facts
 from sealift_packager.assemble.golden import MAX_CHOSEN
@@ -46,6 +47,8 @@ from sealift_packager.parity.other_rows import warn_of_other_rows
 from sealift_packager.progress.progress import Progress
 from sealift_packager.search.reference import Reference
 
+#: So many inputs are named in a note.
+_SHOWN_INPUTS: Final = 8
 _LOG: Final = logging.getLogger("sealift.pack")
 
 
@@ -243,7 +246,7 @@ def _on_sizes(source: SourceModel) -> tuple[str, ...]:
 
 def _on_digits(source: SourceModel) -> tuple[str, ...]:
     wide = [spec.name for spec in source.inputs if spec.dtype == "float64"] if source.digits else []
-    shown = ", ".join(wide[:8]) + (f", … ({len(wide)} in all)" if len(wide) > 8 else "")
+    shown = first_few(wide, _SHOWN_INPUTS)
     inputs = f"These inputs are float64 (FP64), because the model's answers depend on digits that float32 doesn't have: {shown}."
     named = ", ".join(sorted(source.wide_outputs))
     outputs = f"These outputs are float64 (FP64), because the model's answers differ by digits that float32 doesn't have: {named}."

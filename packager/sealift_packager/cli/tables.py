@@ -13,6 +13,7 @@ from rich.table import Table
 from sealift_core.bundle.evaluation import CandidateRecord
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import first_few
 from sealift_core.schema.documents import Document
 from sealift_core.terminal.commandline import blocks
 from sealift_core.terminal.printable import printable
@@ -117,21 +118,16 @@ def _tolerances(manifest: BundleManifest) -> str:
     golden, own = manifest.golden, manifest.golden.output_atol
     if len(set(own.values())) <= 1:
         return f"{next(iter(own.values()), golden.atol):g}"
-    shown = [f"{atol:g} ({printable(name)})" for name, atol in own.items()]
-    return ", ".join(shown[:_SHOWN_NAMES]) + _more(shown)
+    return first_few([f"{atol:g} ({printable(name)})" for name, atol in own.items()], _SHOWN_NAMES)
 
 
 def _tensor(side: str, spec: TensorSpec) -> list[str]:
     names = [("columns", spec.columns), ("classes", spec.classes)]
-    meaning = [f"{word} {', '.join(map(repr, values[:_SHOWN_NAMES]))}{_more(values)}" for word, values in names if values]
+    meaning = [f"{word} {first_few([repr(value) for value in values], _SHOWN_NAMES)}" for word, values in names if values]
     meaning += [text for text in (spec.description, spec.unit) if text]
     width, margin = shutil.get_terminal_size((WIDTH, 0)).columns, " " * 9
     wrapped = [line for text in meaning for line in textwrap.wrap(printable(text), width, initial_indent=margin, subsequent_indent=margin + "  ")]
     return [f"  {side} {spec.name}: {spec.dtype} [{', '.join(map(str, spec.shape))}]", *wrapped]
-
-
-def _more(values: Sequence[object]) -> str:
-    return f", … ({len(values)} in all)" if len(values) > _SHOWN_NAMES else ""
 
 
 def views_lines(bundles: Sequence[BundleView]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.errors import first_few
 from sealift_packager.errors import first_line
 from sealift_packager.model.source import Array, Arrays
 
@@ -30,7 +31,7 @@ class LeftOut:
     reason: str
 
     def __str__(self) -> str:
-        return f"{_listed(self.rows)}: {self.reason}"
+        return f"{_numbered(self.rows)}: {self.reason}"
 
 
 def most_left_out(rows: int) -> int:
@@ -68,7 +69,7 @@ def describe_many(parts: Sequence[LeftOut], rows: int) -> str:
     """How many rows are refused where they are too many, and the first ones; empty if no single row is at fault."""
     numbers = sorted(row for part in parts for row in part.rows)
     amount = "all" if len(numbers) == rows else f"more than {most_left_out(rows)} of {rows}"
-    return f"{amount} rows, such as {_listed(numbers[:_SHOWN_REASONS])}" if numbers else ""
+    return f"{amount} rows, such as {_numbered(numbers[:_SHOWN_REASONS])}" if numbers else ""
 
 
 def _refused(predict: Predict, inputs: Arrays, rows: range) -> Iterator[tuple[int, Exception]]:
@@ -93,6 +94,5 @@ def describe_left_out(parts: Sequence[LeftOut], total: int, where: str) -> tuple
     return (f"{len(numbers)} of {total} rows of {where} can't be answered by the model itself, and were left out ({reasons}{more}).",)
 
 
-def _listed(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:_SHOWN_ROWS])) + (", …" if len(rows) > _SHOWN_ROWS else "")
-    return f"row{'s' if len(rows) > 1 else ''} {shown}"
+def _numbered(rows: Sequence[int]) -> str:
+    return f"row{'s' if len(rows) > 1 else ''} {first_few([str(row) for row in rows], _SHOWN_ROWS, counted=False)}"

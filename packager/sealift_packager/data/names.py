@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from sealift_core.errors import nearest
+from sealift_core.errors import first_few, nearest
 from sealift_packager.errors import DataError
 
+#: So many names are listed in an error.
+_SHOWN: Final = 12
 #: What pandas calls the index that it wrote into a file.
 _INDEX: Final = "Unnamed: 0"
 _DROP_INDEX: Final = "The column without a name is an index: save the table without it, with to_csv(…, index=False)."
@@ -58,8 +60,7 @@ def check_names(expected: list[str], given: list[str], noun: str, where: str, re
 
 def listed(names: Iterable[str]) -> str:
     """The first names, and how many there are."""
-    words = list(names)
-    return ", ".join(words[:12]) + (f", … ({len(words)} in all)" if len(words) > 12 else "")
+    return first_few(list(names), _SHOWN)
 
 
 def _is_number(name: str) -> bool:

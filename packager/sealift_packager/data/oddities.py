@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.errors import first_few
 from sealift_packager.model.source import Array, Arrays
 
 #: With fewer rows, the holdout itself is so uncertain that only a large shift tells a device's rows from it.
@@ -33,10 +34,8 @@ def describe_oddities(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> t
             constant.append(name)
     rows = max((len(value) for value in inputs.values() if value.ndim), default=0)
     sentences = (
-        f"No row of the data has a value in {_listed(empty)}: values there were not evaluated, and devices can't detect drift in it."
-        if empty
-        else "",
-        f"All rows of the data have the same value in {_listed(constant)}: a device reports any other value as out of range." if constant else "",
+        f"No row of the data has a value in {_named(empty)}: values there were not evaluated, and devices can't detect drift in it." if empty else "",
+        f"All rows of the data have the same value in {_named(constant)}: a device reports any other value as out of range." if constant else "",
         f"The data have {rows} rows; drift needs at least {MIN_ROWS} (min_rows). With fewer, a device notices only large shifts."
         if 0 < rows < MIN_ROWS
         else "",
@@ -84,6 +83,5 @@ def _missing(values: Array) -> Array:
     return values == "" if values.dtype.kind == "O" else np.zeros(len(values), dtype=bool)
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN]) + (f", … ({len(names)} in all)" if len(names) > _SHOWN else "")
-    return f"the column {shown}" if len(names) == 1 else f"the columns {shown}"
+def _named(names: Sequence[str]) -> str:
+    return f"the column{'' if len(names) == 1 else 's'} {first_few(names, _SHOWN)}"

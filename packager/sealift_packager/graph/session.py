@@ -26,7 +26,7 @@ _LEVELS: Final = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-_FATAL: Final = 4
+FATAL: Final = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def _options(settings: Settings, mapped: Mapping[str, Any]) -> Any:
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = _LEVELS[settings.graph_optimization]
-    options.log_severity_level = _FATAL
+    options.log_severity_level = FATAL
     for key, value in settings.config.items():
         options.add_session_config_entry(key, value)
     if mapped:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.errors import first_few
 from sealift_packager.errors import DataError
 from sealift_packager.model.source import Array
 
@@ -70,7 +71,7 @@ def _unknown(labels: Array, classes: Array) -> str:
     unknown = sorted({label for label in labels.tolist() if label not in known}, key=str)
     if not unknown:
         return ""
-    shown = _listed(classes.tolist())
+    shown = _in_words(classes.tolist())
     folded = {_folded(value): value for value in known}
     close = next(((label, folded[_folded(label)]) for label in unknown if _folded(label) in folded), None)
     if close is not None:
@@ -86,17 +87,17 @@ def _unknown(labels: Array, classes: Array) -> str:
             "none of the labels is one of the model's classes",
             where="--target",
             expected=f"the model's classes: {shown}",
-            found=_listed(unknown),
+            found=_in_words(unknown),
             advice="Name the column of the labels with --target, and write them as they were when the model was trained.",
         )
     count = int(sum(label not in known for label in labels.tolist()))
-    return f"{count} of {len(labels)} rows have a label that the model doesn't know ({_listed(unknown)}); they count as wrong answers"
+    return f"{count} of {len(labels)} rows have a label that the model doesn't know ({_in_words(unknown)}); they count as wrong answers"
 
 
 def _folded(value: object) -> object:
     return value.strip().casefold() if isinstance(value, str) else value
 
 
-def _listed(values: Sequence[object]) -> str:
+def _in_words(values: Sequence[object]) -> str:
     words = [repr(value) if isinstance(value, str) else f"{value:.9g}" if isinstance(value, float) else str(value) for value in values]
-    return ", ".join(words[:_SHOWN]) + (f", … ({len(words)} in all)" if len(words) > _SHOWN else "")
+    return first_few(words, _SHOWN)

@@ -49,13 +49,13 @@ class Accepted:
 
     def __str__(self) -> str:
         """What was compared, in a sentence; empty where anything is accepted."""
-        sizes = [f"{symbol} of {_listed(sizes)}" for symbol, sizes in self.sizes.items()]
-        values = [f"{name} of {_listed(values)}" for name, values in self.values.items()]
+        sizes = [f"{symbol} of {_joined(sizes)}" for symbol, sizes in self.sizes.items()]
+        values = [f"{name} of {_joined(values)}" for name, values in self.values.items()]
         others = " and ".join(word for word, compared in (("sizes", sizes), ("values", values)) if compared)
         return f"The model was compared with {', '.join((*sizes, *values))}. Other {others} were not tried." if others else ""
 
 
-def _listed(numbers: Sequence[float]) -> str:
+def _joined(numbers: Sequence[float]) -> str:
     *first, last = (f"{number:.17g}" for number in numbers)
     return f"{', '.join(first)} and {last}" if first else last
 

@@ -7,7 +7,7 @@ Reading order:
 - ``weights``, ``order``, ``operators``, ``expansion``  what stands against bad files
 - ``hoist``      large weights of branches and bodies, moved to the outermost graph
 - ``maps``       outputs that are lists of mappings or tensors become tensors
-- ``asked``      which sizes and values a graph answers, found by asking; ``constants`` are the numbers that it compares with,
+- ``accepted_requests``  which sizes and values a graph answers, found by asking; ``constants`` are the numbers that it compares with,
                 ``requests`` whole requests that somebody gave
 - ``as_is``      the conversion
 """

@@ -20,7 +20,7 @@ from sealift_packager.model import detect
 from sealift_packager.model.accepted import Accepted
 from sealift_packager.model.batch import BATCH, fixed_batch
 from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
-from sealift_packager.onnx.asked import Given, find_accepted
+from sealift_packager.onnx.accepted_requests import Given, find_accepted
 from sealift_packager.onnx.beside import bring_weights
 from sealift_packager.onnx.constants import compared_numbers
 from sealift_packager.onnx.expansion import check_expansion

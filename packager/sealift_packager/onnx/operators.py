@@ -6,6 +6,7 @@ from typing import Final
 
 import onnx
 
+from sealift_core.errors import first_few
 from sealift_core.verify.operators import is_allowed, may_define
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.graph import DEFAULT_DOMAINS, opset_of
@@ -29,7 +30,7 @@ def check_operators(model: onnx.ModelProto, *, where: str) -> None:
         "operators that neither ONNX nor onnxruntime knows",
         where=where,
         expected=f"operators of ONNX up to opset {opset}, of ai.onnx.ml or com.microsoft",
-        found=", ".join(described[:_SHOWN]) + (f", … ({len(described)} in all)" if len(described) > _SHOWN else ""),
+        found=first_few(described, _SHOWN),
         advice="Export the model with these operators only, or define the operator as a function in the file.",
     )
 

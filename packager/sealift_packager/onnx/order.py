@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from sealift_core.errors import first_few
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.walk import subgraphs
 
@@ -78,6 +79,6 @@ def _sorted(graph: onnx.GraphProto, waiting: list[set[int]], where: str) -> list
                 ready.append(user)
     stuck = [title(graph.node[number]) for number, count in enumerate(counts) if count > 0]
     if stuck:
-        shown = ", ".join(stuck[:_SHOWN]) + (f", … ({len(stuck)} in all)" if len(stuck) > _SHOWN else "")
-        raise SourceModelError("the graph has a cycle", where=where, expected="a graph without cycles", found=shown)
+        found = first_few(stuck, _SHOWN)
+        raise SourceModelError("the graph has a cycle", where=where, expected="a graph without cycles", found=found)
     return order

@@ -8,13 +8,12 @@ from typing import Final
 
 import onnx
 
+from sealift_core.bundle.shapes import MAX_DIMENSION
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.tensors import is_reference, size_bytes
 from sealift_packager.graph.walk import all_tensors
 from sealift_packager.model.source import WeightPlace
 
-#: A dimension that is larger is a mistake or an attack: onnxruntime itself counts some of them with 32 bits.
-MAX_DIMENSION: Final = 2**31 - 1
 _BITS: Final[dict[int, int]] = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
 
 

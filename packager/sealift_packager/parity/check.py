@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -65,48 +65,81 @@ def prove_parity(
     numbers: the graph's inputs may have rounded them. ``numbers`` are what the holdout's rows are called in the data, where some were left out.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
-    agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", dict[str, float](), dict[str, Spread]()
-    least = rounding_of(converted.model)
-    accepted = source.accepted
-    takes_nan, categories = source.takes_nan, source.categories
-    requests = hard_inputs(
+    least, tally = rounding_of(converted.model), _Tally()
+    for hard in _requests(source, converted, holdout, seed, numbers):
+        given = hard.inputs if originals is None or hard.rows is None else rows_of(originals, hard.rows)
+        reference = _reference(source, hard, given, tally)
+        if reference is None:
+            continue
+        tally.learn(hard, reference, tells_spread=holdout is None or hard.rows is not None)
+        request = _Request(hard=hard, originals=given, usual=tally.usual, usual_spreads=tally.usual_spreads, least=least)
+        tally.agreed += _compare_one(source, session, request, reference)
+    tally.agreed += _thresholds(source, converted, holdout, seed)
+    if not tally.agreed:
+        raise _nothing_compared(source, tally)
+    return Parity(compared=tally.agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(tally.refused))
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class _Tally:
+    """What the requests so far have shown: how many agreed, which the source refused and why, and what its answers to real rows are like."""
+
+    agreed: int = 0
+    refused: list[str] = dataclasses.field(default_factory=list)
+    reason: str = ""
+    usual: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    usual_spreads: Mapping[str, Spread] = dataclasses.field(default_factory=dict)
+
+    def refuse(self, title: str, error: Exception) -> None:
+        """Note a synthetic request that the source refuses."""
+        self.refused.append(title)
+        self.reason = self.reason or f"{type(error).__name__}: {first_line(error):.200}"
+
+    def learn(self, hard: HardRequest, reference: Arrays, *, tells_spread: bool) -> None:
+        """Note how large the source's answers to a request are and, if it is one that tells, how much they differ."""
+        if hard.is_real:
+            self.usual = {**self.usual, **{name: max(size, self.usual.get(name, 0.0)) for name, size in sizes(reference).items()}}
+        if tells_spread:
+            seen = {name: spread.with_other(self.usual_spreads.get(name)) for name, spread in spreads(reference).items()}
+            self.usual_spreads = {**self.usual_spreads, **seen}
+
+
+def _requests(source: SourceModel, converted: Converted, holdout: Arrays | None, seed: int, numbers: Sequence[int]) -> Iterator[HardRequest]:
+    return hard_inputs(
         converted.inputs,
         holdout,
         seed=seed,
-        takes_nan=takes_nan,
-        categories=categories,
-        accepted=accepted,
+        takes_nan=source.takes_nan,
+        categories=source.categories,
+        accepted=source.accepted,
         usual=source.usual,
         nullable=source.nullable,
         numbers=numbers,
     )
-    for hard in requests:
-        given = hard.inputs if originals is None or hard.rows is None else rows_of(originals, hard.rows)
-        try:
-            reference = source.predict(given)
-        except Exception as error:  # whatever framework it is
-            if hard.numbers is not None:
-                raise refusal.refused(source.framework, given, error, what=hard.title, numbers=hard.numbers.tolist()) from error
-            refused.append(hard.title)
-            reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
-            continue
-        if hard.is_real:
-            usual = {**usual, **{name: max(size, usual.get(name, 0.0)) for name, size in sizes(reference).items()}}
-        if holdout is None or hard.rows is not None:
-            usual_spreads = {**usual_spreads, **{name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()}}
-        request = _Request(hard=hard, originals=given, usual=usual, usual_spreads=usual_spreads, least=least)
-        agreed += _compare_one(source, session, request, reference)
-    agreed += _thresholds(source, converted, holdout, seed)
-    if not agreed:
-        why = "refuses every synthetic request" if refused else "has a tie in every request"
-        raise ParityError(
-            f"the converted model can't be compared with its source, which {why}",
-            where=source.framework,
-            expected="at least one request that both answer",
-            found=f"{len(refused)} refused (caused by: {reason})" if refused else "only ties, for which there is no single right answer",
-            advice=f"{_searched(source)}Pass --data with rows that the model accepts.",
-        )
-    return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
+
+
+def _reference(source: SourceModel, hard: HardRequest, given: Arrays, tally: _Tally) -> Arrays | None:
+    """The source's answer; None to a synthetic request that it refuses, and `DataError` if it is one of the holdout."""
+    try:
+        return source.predict(given)
+    except Exception as error:  # whatever framework it is
+        if hard.numbers is not None:
+            raise refusal.refused(source.framework, given, error, what=hard.title, numbers=hard.numbers.tolist()) from error
+        tally.refuse(hard.title, error)
+        return None
+
+
+def _nothing_compared(source: SourceModel, tally: _Tally) -> ParityError:
+    why, found = "has a tie in every request", "only ties, for which there is no single right answer"
+    if tally.refused:
+        why, found = "refuses every synthetic request", f"{len(tally.refused)} refused (caused by: {tally.reason})"
+    return ParityError(
+        f"the converted model can't be compared with its source, which {why}",
+        where=source.framework,
+        expected="at least one request that both answer",
+        found=found,
+        advice=f"{_searched(source)}Pass --data with rows that the model accepts.",
+    )
 
 
 def _searched(source: SourceModel) -> str:

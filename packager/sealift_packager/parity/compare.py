@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.errors import first_few
 from sealift_packager.model.output_names import DISTANCES, LABEL, PROBABILITIES, role_of, roles_of
 from sealift_packager.model.source import Array, Arrays
 
@@ -47,7 +48,7 @@ class OutputDifference:
     actual: str
 
     def __str__(self) -> str:
-        shown = ", ".join(map(str, self.rows[:SHOWN_ROWS])) + (", …" if len(self.rows) > SHOWN_ROWS else "")
+        shown = first_few([str(row) for row in self.rows], SHOWN_ROWS, counted=False)
         amount = "" if np.isinf(self.worst) else f", by up to {self.worst:.3g}"
         return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.actual}"
 

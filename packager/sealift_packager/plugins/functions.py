@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from sealift_core.errors import nearest
+from sealift_core.errors import first_few, nearest
 from sealift_packager.errors import PackagerError, caused_by
 
 _SHOWN: Final = 8
@@ -34,7 +34,7 @@ def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> 
             where=where,
             expected=f"a function of {module_name}",
             found=repr(function_name),
-            advice=nearest(function_name, functions) or _listed(functions),
+            advice=nearest(function_name, functions) or (f"It has {first_few(functions, _SHOWN, counted=False)}." if functions else None),
         )
     return function  # type: ignore[no-any-return]
 
@@ -42,10 +42,6 @@ def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> 
 def load_module(name: str, *, where: str, error: type[PackagerError]) -> ModuleType:
     """The module of that name, or that a file ``*.py`` is; raises ``error`` as `load_callable` does."""
     return _import_file(Path(name), where, error) if name.endswith(".py") else _import_module(name, where, error)
-
-
-def _listed(functions: list[str]) -> str | None:
-    return f"It has {', '.join(functions[:_SHOWN])}{', …' if len(functions) > _SHOWN else ''}." if functions else None
 
 
 def sibling(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:

@@ -9,9 +9,9 @@ from typing import Final
 import onnxruntime
 
 from sealift_packager.errors import QuantizationError
+from sealift_packager.graph.session import FATAL
 from sealift_packager.progress.quiet import quiet
 
-_FATAL: Final = 4
 _WARNING: Final = 2
 
 
@@ -29,7 +29,7 @@ def translating() -> Iterator[None]:
 @contextlib.contextmanager
 def _native_quiet() -> Iterator[None]:
     """The sessions that the quantizer opens take no options of ours: only the process-wide logger can be told."""
-    onnxruntime.set_default_logger_severity(_FATAL)
+    onnxruntime.set_default_logger_severity(FATAL)
     try:
         yield
     finally:

@@ -61,9 +61,9 @@ def verify(read: Callable[[str], bytes]) -> RepositoryMetadata:
     _verify_signatures(root, ROOT, root, "root.json")  # 1
     timestamp = _parse(read, "timestamp.json", Timestamp)
     _verify_signatures(root, TIMESTAMP, timestamp, "timestamp.json")  # 2
-    snapshot = _listed(read, SNAPSHOT, timestamp.signed.snapshot_meta, Snapshot, root)  # 3
-    targets = _listed(read, TARGETS, _listing(snapshot.signed, TARGETS), Targets, root)  # 4
-    channels = _listed(read, CHANNELS, _listing(snapshot.signed, CHANNELS), Targets, targets)
+    snapshot = _read_listed(read, SNAPSHOT, timestamp.signed.snapshot_meta, Snapshot, root)  # 3
+    targets = _read_listed(read, TARGETS, _listing(snapshot.signed, TARGETS), Targets, root)  # 4
+    channels = _read_listed(read, CHANNELS, _listing(snapshot.signed, CHANNELS), Targets, targets)
     return RepositoryMetadata(root=root, timestamp=timestamp, snapshot=snapshot, targets=targets, channels=channels)
 
 
@@ -89,7 +89,7 @@ def _listing(snapshot: Snapshot, role: str) -> MetaFile:
     return meta
 
 
-def _listed(
+def _read_listed(
     read: Callable[[str], bytes], role: str, meta: MetaFile, signed_type: type[S], delegator: Metadata[Root] | Metadata[Targets]
 ) -> Metadata[S]:
     name = f"{meta.version}.{role}.json"

@@ -28,7 +28,7 @@ SEVERAL: Final = 10.0
 BYTES_PER_S: Final = 16 * 2**20
 OPTION: Final = "--model-timeout"
 _LOOP: Final = f"The model may contain an endless loop. {OPTION} raises the limit."
-_DAMAGED: Final = "The file may be cut off or damaged: save the model again."
+DAMAGED: Final = "The file may be cut off or damaged: save the model again."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ MEASURING: Final = Activity(
 )
 
 
-def reading(library: str, *, expected: str = "a complete file", advice: str = _DAMAGED) -> Activity:
+def reading(library: str, *, expected: str = "a complete file", advice: str = DAMAGED) -> Activity:
     """What a library does with a file of its format."""
     return Activity(
         late=f"{library} could not read the file within {{limit}}",

@@ -23,16 +23,15 @@ from sealift_core.process.confined import run_confined
 from sealift_core.process.sandbox import Confinement
 from sealift_core.schema.documents import Document
 from sealift_packager.errors import ConversionError, PackagerError, SourceModelError
-from sealift_packager.sandbox.activity import monitored
+from sealift_packager.sandbox.activity import DAMAGED, monitored
 from sealift_packager.sandbox.failures import decode_failure, encode_failure
 
 TIMEOUT_S: Final = 300
 #: The most that a library may write while it reads.
 MAX_FILE_BYTES: Final = 4 * 2**30
-_DAMAGED: Final = "The file may be cut off or damaged: save the model again."
 
 
-def try_reading(model_format: str, path: Path, *, reader: str, expected: str = "a complete file", advice: str = _DAMAGED) -> None:
+def try_reading(model_format: str, path: Path, *, reader: str, expected: str = "a complete file", advice: str = DAMAGED) -> None:
     """Read the model once in another process.
 
     Args:

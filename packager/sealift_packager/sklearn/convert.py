@@ -193,27 +193,23 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except PackagerError:
         raise
     except Exception as error:  # skl2onnx and what it calls raise anything
-        culprit, error_name, detail = _culprit(source.native, error), type(error).__name__, first_line(error)
-        if _NOT_TEXT in str(error):
-            raise ConversionError(
-                f"{culprit} takes text, and the model doesn't show which of its columns that are",
-                where=_around(source.native, culprit),
-                advice="Pass --data with some rows: their columns of text are taken for text.",
-            ) from error
-        text = [spec.name for spec in source.inputs if spec.dtype == "string"]
-        hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
-        if error_name in _MISSING:
-            raise ConversionError(
-                f"{culprit} has no ONNX form: neither the packager nor skl2onnx can write it",
-                where=_around(source.native, culprit),
-                advice=_IN_PLACE_OF.get(culprit, _ADVICE),
-            ) from error
-        raise ConversionError(
-            f"skl2onnx can't convert {culprit} (caused by: {error_name}: {detail:.300})",
-            where=_around(source.native, culprit),
-            advice=f"{_ADVICE}{hint}",
-        ) from error
+        raise _refused(source, error) from error
     return rename_inputs(model, [spec.name for spec in source.inputs])
+
+
+def _refused(source: SourceModel, error: Exception) -> ConversionError:
+    """Say of an error of skl2onnx, or of what it calls, which step it speaks of and what to do."""
+    culprit, error_name, detail = _culprit(source.native, error), type(error).__name__, first_line(error)
+    where = _around(source.native, culprit)
+    if _NOT_TEXT in str(error):
+        message = f"{culprit} takes text, and the model doesn't show which of its columns that are"
+        return ConversionError(message, where=where, advice="Pass --data with some rows: their columns of text are taken for text.")
+    if error_name in _MISSING:
+        message = f"{culprit} has no ONNX form: neither the packager nor skl2onnx can write it"
+        return ConversionError(message, where=where, advice=_IN_PLACE_OF.get(culprit, _ADVICE))
+    text = [spec.name for spec in source.inputs if spec.dtype == "string"]
+    hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
+    return ConversionError(f"skl2onnx can't convert {culprit} (caused by: {error_name}: {detail:.300})", where=where, advice=f"{_ADVICE}{hint}")
 
 
 def _around(model: Any, culprit: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.errors import SourceModelError, first_line
+from sealift_packager.trees.validity import DAMAGED
 
-_ADVICE: Final = "The file is damaged: save the model again."
 _NEIGHBOURS: Final = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
 _NOT_LOOKED_INTO: Final = (str, bytes, int, float, complex, type, ModuleType, FunctionType, BuiltinFunctionType)
 
@@ -33,7 +33,7 @@ def check_indices(model: Any, where: str) -> None:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # of a damaged file
             problem = f"a part of the model contradicts itself (caused by: {first_line(error):.200})"
         if problem:
-            raise SourceModelError(problem, where=f"{where}: {type(part).__name__}", expected="a complete model", advice=_ADVICE)
+            raise SourceModelError(problem, where=f"{where}: {type(part).__name__}", expected="a complete model", advice=DAMAGED)
 
 
 def _parts(model: Any) -> Iterator[Any]:

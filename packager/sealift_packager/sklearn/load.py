@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,22 +11,24 @@ import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import first_few
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgboost_source
-from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line, without_numpy
+from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories, worded_inputs
 from sealift_packager.model.columns import FEATURES, RULED
 from sealift_packager.model.output_names import with_free_names
-from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
+from sealift_packager.model.source import Arrangement, Array, Arrays, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.model.version_skew import VersionSkew, telling
 from sealift_packager.sklearn.answers import answers, chooses_by_probability, decisions, outputs_of, transformed
+from sealift_packager.sklearn.checks import check_estimator
 from sealift_packager.sklearn.digits import columns_before_trees, columns_with_digits
 from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.input_layout import InputLayout
-from sealift_packager.sklearn.nullable import nullable_columns
+from sealift_packager.sklearn.nullable import NullableColumns, nullable_columns
 from sealift_packager.sklearn.older_files import check_answers, complete
 from sealift_packager.sklearn.skops_types import foreign_types
 from sealift_packager.sklearn.ties import ties_of
@@ -39,9 +40,7 @@ from sealift_packager.trees.thresholds import features_with_digits
 from sealift_packager.trees.validity import check_ensemble
 from sealift_packager.trees.within import fitted_parts, is_trees
 
-_ELSEWHERE: Final = (
-    "Models that don't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, if it supports them, and packed as ONNX."
-)
+_SHOWN_TYPES: Final = 20
 #: Estimators of these libraries, whatever file or pipeline they come in.
 WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
     "xgboost": xgboost_source,
@@ -82,7 +81,7 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
                 "types that are not known to be safe",
                 where=str(path),
                 expected="estimators of scikit-learn, XGBoost, LightGBM and CatBoost, and arrays",
-                found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
+                found=first_few(foreign, _SHOWN_TYPES),
                 advice="If you know these types and trust the file's source, pass --trust-pickle.",
             )
         with noting_skew(path) as skews, bounded_memory(path):
@@ -117,55 +116,98 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
         return lightgbm_source(model, digest, where, tuple(options.examples))
     if booster is not None:
         return booster(model, digest)
-    version = _check_estimator(model, where)
+    version = check_estimator(model, where)
     layout = InputLayout.of(model, options, where)
-    trees = _whole_trees(model, where)
-    inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
-    outputs, ties, rows = outputs_of(model), ties_of(model), fitted_rows(model, layout.names)
-    nullable = nullable_columns(model, layout, rows, options.examples)
-    needed = columns_with_digits(model, layout.names) | (features_with_digits(trees) if trees else frozenset())
+    return _Estimator.read(model, version, digest, layout, options, where).source(layout)
 
-    texts = set() if layout.plain else {at for at, spec in enumerate(layout.inputs) if spec.dtype == "string"}
-    unless_shown = columns_before_trees(model, layout.names) - texts
 
-    scored = "probabilities" in outputs and hasattr(model, "decision_function") and not chooses_by_probability(model)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Estimator:
+    """What an estimator shows of itself, from which a source follows for each layout of its inputs.
 
-    def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset(), arrangement: Arrangement = RULED) -> SourceModel:
-        """The model with the inputs of this layout, arranged so if it is widened."""
-        source = SourceModel(
-            format=detect.SCIKIT,
+    ``unless_shown`` are the columns that need float64 where no data shows otherwise, ``needed`` those that need it anyway.
+    """
+
+    model: Any
+    framework: str
+    digest: Digest
+    outputs: tuple[str, ...]
+    trees: Ensemble | None
+    inner: tuple[SourceModel, ...]
+    layout: InputLayout
+    ties: Callable[[Any], Array] | None
+    rows: Array | None
+    nullable: NullableColumns
+    needed: frozenset[int]
+    unless_shown: frozenset[int]
+
+    @classmethod
+    def read(cls, model: Any, version: str, digest: Digest, layout: InputLayout, options: LoadOptions, where: str) -> _Estimator:
+        """Look at a fitted estimator that takes its rows by this layout."""
+        trees = _whole_trees(model, where)
+        inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
+        rows = fitted_rows(model, layout.names)
+        texts = set() if layout.plain else {at for at, spec in enumerate(layout.inputs) if spec.dtype == "string"}
+        return cls(
+            model=model,
             framework=f"scikit-learn {version}",
             digest=digest,
-            native=model,
-            predict=lambda arrays: answers(model, outputs, taken.table(arrays), wide_outputs),
-            inputs=taken.inputs,
-            outputs=outputs,
-            columns={FEATURES: taken.names} if taken.names and taken.plain else {},
-            takes_nan=bool(nullable.columns),
-            nullable=nullable.of_inputs(taken.inputs) if nullable.columns else None,
-            categories=known_categories(model, taken.names, taken.inputs),
-            words=worded_inputs(model, taken.names, taken.inputs),
-            usual=_usual(rows, taken.inputs),
-            trees=trees if taken.numeric else None,
-            unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
+            outputs=outputs_of(model),
+            trees=trees,
             inner=inner,
-            arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
-            scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
-            classes=np.asarray(model.classes_) if hasattr(model, "classes_") and outputs[0] == "label" else None,
-            digits=None if taken.texts else Digits(needed=needed, widen=functools.partial(widened, before=arrangement), unless_shown=unless_shown),
+            layout=layout,
+            ties=ties_of(model),
+            rows=rows,
+            nullable=nullable_columns(model, layout, rows, options.examples),
+            needed=columns_with_digits(model, layout.names) | (features_with_digits(trees) if trees else frozenset()),
+            unless_shown=columns_before_trees(model, layout.names) - texts,
+        )
+
+    def source(self, layout: InputLayout, wide_outputs: frozenset[str] = frozenset(), arrangement: Arrangement = RULED) -> SourceModel:
+        """The model with the inputs of a layout, arranged so if it is widened."""
+        model, names, inputs = self.model, layout.names, layout.inputs
+        source = SourceModel(
+            format=detect.SCIKIT,
+            framework=self.framework,
+            digest=self.digest,
+            native=model,
+            predict=lambda arrays: answers(model, self.outputs, layout.table(arrays), wide_outputs),
+            inputs=inputs,
+            outputs=self.outputs,
+            columns={FEATURES: names} if names and layout.plain else {},
+            takes_nan=bool(self.nullable.columns),
+            nullable=self.nullable.of_inputs(inputs) if self.nullable.columns else None,
+            categories=known_categories(model, names, inputs),
+            words=worded_inputs(model, names, inputs),
+            usual=_usual(self.rows, inputs),
+            trees=self.trees if layout.numeric else None,
+            unsupervised=self.outputs[0] == "label" and not hasattr(model, "classes_"),
+            inner=self.inner,
+            arbitrary=self._arbitrary(layout),
+            scores=self._scores(layout),
+            classes=np.asarray(model.classes_) if hasattr(model, "classes_") and self.outputs[0] == "label" else None,
+            digits=None if layout.texts else self._digits(arrangement),
             wide_outputs=wide_outputs,
         )
-        return with_free_names(dataclasses.replace(source, steps=_steps(source, taken)))
+        return with_free_names(dataclasses.replace(source, steps=_steps(source, layout)))
 
-    def widened(
-        columns: frozenset[int], wide_outputs: frozenset[str] = frozenset(), arranged: Arrangement | None = None, *, before: Arrangement = RULED
-    ) -> SourceModel:
-        """The model with float64 where these columns and outputs need it; arranged as before, unless that is said too."""
-        arrangement = arranged or before
-        taken = layout.widened(columns, arrangement) if columns or arrangement.form else layout
-        return laid_out(taken, wide_outputs, arrangement)
+    def _digits(self, before: Arrangement) -> Digits:
+        def widen(columns: frozenset[int], wide_outputs: frozenset[str] = frozenset(), arranged: Arrangement | None = None) -> SourceModel:
+            """The model with float64 where these columns and outputs need it; arranged as before, unless that is said too."""
+            arrangement = arranged or before
+            layout = self.layout.widened(columns, arrangement) if columns or arrangement.form else self.layout
+            return self.source(layout, wide_outputs, arrangement)
 
-    return laid_out(layout)
+        return Digits(needed=self.needed, widen=widen, unless_shown=self.unless_shown)
+
+    def _arbitrary(self, layout: InputLayout) -> Callable[[Arrays], Array] | None:
+        ties = self.ties
+        return None if ties is None else lambda arrays: ties(layout.table(arrays))
+
+    def _scores(self, layout: InputLayout) -> Callable[[Arrays], Array] | None:
+        """What labels are chosen by where that isn't the probabilities."""
+        scored = "probabilities" in self.outputs and hasattr(self.model, "decision_function") and not chooses_by_probability(self.model)
+        return (lambda arrays: decisions(self.model, layout.table(arrays))) if scored else None
 
 
 def _usual(rows: Array | None, inputs: Sequence[TensorSpec]) -> dict[str, Array]:
@@ -208,51 +250,3 @@ def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
         elif _whole_trees(part, f"{type(part).__name__} in the model") is not None:
             sources.append(estimator_source(part, digest, LoadOptions(), f"{type(part).__name__} in the model"))
     return tuple(dataclasses.replace(source, columns={}) for source in sources)
-
-
-def _check_estimator(model: Any, where: str) -> str:
-    import sklearn
-    from sklearn.base import BaseEstimator
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    expected = "a fitted scikit-learn classifier, regressor, clustering, mixture or outlier detector with predict, or a pipeline that ends in one"
-    if not isinstance(model, BaseEstimator) or not outputs_of(model):
-        advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
-        class_name = f"{type(model).__module__}.{type(model).__qualname__}"
-        class_name += f" that ends in {type(model.steps[-1][1]).__name__}" if hasattr(model, "steps") else ""
-        raise SourceModelError("not a model", where=where, expected=expected, found=class_name, advice=advice)
-    try:
-        check_is_fitted(model)
-    except NotFittedError as error:
-        raise SourceModelError("the model is not fitted", where=where, expected=expected, advice="Save it after fit().") from error
-    if _has_several_targets(model):
-        advice = "Pack one classifier per target."
-        raise SourceModelError(
-            "a classifier with several targets is not supported", where=where, expected="a classifier with one target", advice=advice
-        )
-    for part in fitted_parts(model):
-        if _encodes_text(part):
-            raise SourceModelError(
-                "trees that encode categories of a pandas table themselves",
-                where=f"{where}: {type(part).__name__}",
-                expected="numbers",
-                found=without_numpy(f"categorical_features={part.categorical_features!r}"),
-                advice="Put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before it, and name the columns by number.",
-            )
-    return str(sklearn.__version__)
-
-
-def _has_several_targets(model: Any) -> bool:
-    """Of a classifier: labels of several targets, or any number of labels for a row."""
-    classes = getattr(model, "classes_", None)
-    final = model.steps[-1][1] if hasattr(model, "steps") else model
-    target_type = getattr(getattr(final, "_label_binarizer", None), "y_type_", "")
-    nested = isinstance(classes, list) or (classes is not None and np.ndim(classes) > 1)
-    return nested or bool(getattr(final, "multilabel_", False)) or "multilabel" in target_type
-
-
-def _encodes_text(part: Any) -> bool:
-    preprocessor = getattr(part, "_preprocessor", None)  # of histogram gradient boosting, which has categories of its own
-    steps = fitted_parts(preprocessor) if preprocessor is not None else ()
-    return any(np.asarray(categories).dtype.kind not in "biuf" for step in steps for categories in getattr(step, "categories_", ()))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sealift_core.errors import nearest
+from sealift_core.errors import first_few, nearest
 from sealift_packager.errors import SourceModelError
 
 STATE_KEY: Final = "--state-key"
@@ -192,16 +192,12 @@ def _nothing_fits(sets: Sequence[Weights], expected: Mapping[str, Any], where: s
 
 
 def _mismatch(weights: Weights, expected: Mapping[str, Any], where: str, advice: str) -> SourceModelError:
-    difference = f"missing {_listed(weights.missing)}; unexpected {_listed(weights.extra)}"
+    missing, extra = (first_few(sorted(names), _SHOWN) or "none" for names in (weights.missing, weights.extra))
+    difference = f"missing {missing}; unexpected {extra}"
     return SourceModelError("the weights don't match the module", where=where, expected=f"{len(expected)} tensors", found=difference, advice=advice)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(sorted(names)[:_SHOWN]) or "none"
-    return f"{shown}, … ({len(names)} in all)" if len(names) > _SHOWN else shown
 
 
 def _described(checkpoint: Any) -> str:
     if isinstance(checkpoint, Mapping):
-        return f"a mapping with {_listed([str(name) for name in checkpoint])}" if checkpoint else "an empty mapping"
+        return f"a mapping with {first_few(sorted(map(str, checkpoint)), _SHOWN)}" if checkpoint else "an empty mapping"
     return type(checkpoint).__name__

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.errors import first_few
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.plugins.functions import current_directory_first
 
@@ -102,11 +103,10 @@ def _numpy_functions(*, named: bool) -> list[Any]:
 
 
 def _untrusted(foreign: list[str], path: Path) -> UntrustedPickleError:
-    shown = ", ".join(foreign[:_SHOWN]) + (f", … ({len(foreign)} in all)" if len(foreign) > _SHOWN else "")
     return UntrustedPickleError(
         "the checkpoint holds objects beside tensors, such as a whole nn.Module, and reading them runs code",
         where=str(path),
         expected=_COMPLETE,
-        found=shown,
+        found=first_few(foreign, _SHOWN),
         advice="For a module, save its state_dict() instead. If you trust the file's source, pass --trust-pickle.",
     )

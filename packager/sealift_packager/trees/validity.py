@@ -24,16 +24,16 @@ def check_ensemble(ensemble: Ensemble, *, where: str) -> None:
     sizes = (("inputs", ensemble.features, MAX_FEATURES), ("outputs", ensemble.outputs, MAX_OUTPUTS), ("trees", len(ensemble.trees), 2**31))
     for noun, count, most in sizes:  # 1
         if not 1 <= count <= most:
-            raise SourceModelError(f"an impossible number of {noun}", where=where, expected=f"1 to {most:,}", found=f"{count:,}", advice=_ADVICE)
+            raise SourceModelError(f"an impossible number of {noun}", where=where, expected=f"1 to {most:,}", found=f"{count:,}", advice=DAMAGED)
     if not np.isfinite([*ensemble.base, ensemble.factor, ensemble.divisor]).all():  # 4
-        raise SourceModelError("a base score or a scale that is not a finite number", where=where, expected="a whole model", advice=_ADVICE)
+        raise SourceModelError("a base score or a scale that is not a finite number", where=where, expected="a whole model", advice=DAMAGED)
     for number, tree in enumerate(ensemble.trees):
         problem = _problem(tree, ensemble.features)
         if problem:
-            raise SourceModelError(problem, where=f"{where}: tree {number}", expected="a complete tree", advice=_ADVICE)
+            raise SourceModelError(problem, where=f"{where}: tree {number}", expected="a complete tree", advice=DAMAGED)
 
 
-_ADVICE: Final = "The file is damaged: save the model again."
+DAMAGED: Final = "The file is damaged: save the model again."
 
 
 def _problem(tree: Tree, features: int) -> str | None:

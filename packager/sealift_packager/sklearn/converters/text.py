@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from onnx import TensorProto
 
+from sealift_core.errors import first_few
 from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.token_patterns import DOTTED, expression
@@ -87,7 +88,7 @@ def _check_lowering(model: Any, words: Iterable[str]) -> None:
             "the vocabulary has words whose lower case depends on neighbouring letters",
             where=f"{type(model).__name__}: vocabulary",
             expected="words that can be lowered letter by letter",
-            found=", ".join(repr(word[:40]) for word in touched[:5]) + (f", … ({len(touched):,} in all)" if len(touched) > 5 else ""),
+            found=first_few([repr(word[:40]) for word in touched], 5),
             advice="Lower the text yourself, with 'ς' as 'σ', train with lowercase=False, and lower requests in the same way; or leave these "
             "words out of the vocabulary.",
         )
