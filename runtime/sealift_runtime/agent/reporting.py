@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sealift_core.errors import SealiftError
 from sealift_core.http.http_session import open_session
 from sealift_core.messages.report import MAX_STANDING_CHARACTERS, InstalledModel
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.hub_trouble import note_taken, note_trouble
 from sealift_runtime.agent.standing import standings
 from sealift_runtime.reports.sender import send_pending
 
@@ -59,8 +61,15 @@ def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:
 
 
 def send(device: LocalDevice) -> int:
-    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached."""
-    with open_session(device.config.hub, certain_time=device.certain_time) as http:
-        if device.config.ca_file:
-            http.verify = device.config.ca_file
-        return send_pending(device.spool, device.config.hub, http)
+    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached, or as `send_pending`."""
+    try:
+        with open_session(device.config.hub, certain_time=device.certain_time) as http:
+            if device.config.ca_file:
+                http.verify = device.config.ca_file
+            sent = send_pending(device.spool, device.config.hub, http, device.hub_key)
+    except SealiftError as error:
+        note_trouble(device.state, error, device.clock.now())
+        raise
+    if sent:
+        note_taken(device.state)
+    return sent
