@@ -15,7 +15,8 @@ The tree:
     │   ├── RollbackRefusedError     older than what was already trusted
     │   └── ExpiredError             too old for the policy
     ├── TransportError           a file can't be fetched
-    │   └── NotFoundError            the other side has no such file
+    │   ├── NotFoundError            the other side has no such file
+    │   └── ReportsRefusedError      the hub answers, and doesn't take this device's reports
     ├── StoreError               a local file can't be written or read
     │   └── DiskFullError
     ├── HardwareError            no bundle fits this machine
@@ -137,6 +138,10 @@ class TransportError(SealiftError):
 
 class NotFoundError(TransportError):
     """The other side has no such file."""
+
+
+class ReportsRefusedError(TransportError):
+    """The hub answers, and doesn't take this device's reports: it won't by being asked again."""
 
 
 class StoreError(SealiftError):

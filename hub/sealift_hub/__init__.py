@@ -21,10 +21,12 @@ Trust:
    a new device is shown first on the fleet page, for a person to know or not to know.
 2. A report counts only if the device's key signed it and it continues the device's chain. So a report can be dropped or
    delayed on its way, which shows as a gap, but not forged, changed, reordered or replayed. Reports under one key that
-   contradict each other (the key was copied, or a disk was restored) show as a conflict, and the first report stands.
-3. The hub vouches for nothing that devices run: the repository's files are signed by the vendor, and devices check that.
+   contradict each other (the key was copied, or a disk was restored) show as a conflict, and the first report stands,
+   until an operator has the device taken up again, which is recorded and shown.
+3. The hub signs its receipts with a key of its own, which devices pin: only they let a device drop a report.
+4. The hub vouches for nothing that devices run: the repository's files are signed by the vendor, and devices check that.
    A hub that was broken into can withhold, and can show false pages; it can't make a device run anything.
-4. There is no login yet. Reading is open to whoever reaches the address, which is 127.0.0.1 unless told otherwise; for
+5. There is no login yet. Reading is open to whoever reaches the address, which is 127.0.0.1 unless told otherwise; for
    more, put a proxy with TLS and a login in front.
 """
 

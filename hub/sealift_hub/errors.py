@@ -10,6 +10,7 @@
     ├── RefusedReportError    a report can't join its device's chain
     │   ├── GapError             reports before it are missing
     │   └── ForkError            the device signed another report instead of this one
+    ├── HubKeyError           the hub's key was lost, or is another than its database knows
     ├── MediumError           not a medium that a device exported to
     └── PortError             the address to listen on is taken or isn't ours
 """
@@ -61,6 +62,12 @@ class GapError(RefusedReportError):
 
 class ForkError(RefusedReportError):
     """The device signed two reports that contradict each other: its key was copied, or its disk was restored."""
+
+
+class HubKeyError(HubError):
+    """The hub's key was lost, or is another than its database knows."""
+
+    exit_code: ClassVar[int] = 4
 
 
 class MediumError(HubError):

@@ -72,6 +72,7 @@ def test_install_import_serve_and_export_need_no_network(answer: Any, medium: Pa
 
 @pytest.mark.usefixtures("answer")
 def test_the_hub_takes_the_reports_once(medium: Path, tmp_path: Path) -> None:
+    run("sealift-hub", "init", "--data", tmp_path / "hub").ok()
     first = run("sealift-hub", "import", medium, "--data", tmp_path / "hub", "--json").ok().json
     again = run("sealift-hub", "import", medium, "--data", tmp_path / "hub", "--json").ok().json
     assert [device["new"] for device in first["devices"]] >= [1]
@@ -87,4 +88,5 @@ def test_a_forged_report_on_the_medium_is_refused(medium: Path, tmp_path: Path) 
     envelope = json.loads(report.read_text())
     envelope["payload"] = envelope["payload"][:40] + ("A" if envelope["payload"][40] != "A" else "B") + envelope["payload"][41:]
     report.write_text(json.dumps(envelope))
+    run("sealift-hub", "init", "--data", tmp_path / "hub").ok()
     assert run("sealift-hub", "import", tmp_path / "medium", "--data", tmp_path / "hub").code == 4

@@ -75,7 +75,7 @@ def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
         (["--set", 'serving.hosts=["http://a"]'], 3, "agent.toml: serving.hosts: not the name of a host: expected like models.example.org"),
         (["--ca-file", "no.pem"], 3, "no.pem: the CA file can't be read (No such file or directory)"),
         (["--ca-file", __file__], 3, "not a CA certificate: expected certificates in PEM form"),
-        (["--set", "timing.pol_s=3"], 3, "error: --set timing.pol_s=3: no such setting: expected one of device.name, hub.url,"),
+        (["--set", "timing.pol_s=3"], 3, "error: --set timing.pol_s=3: no such setting: expected one of device.name, hub.key,"),
         (["--set", "timing.pol_s=3"], 3, "Did you mean 'timing.poll_s'?"),
         (["--set", "timing.poll_s"], 3, "error: --set timing.poll_s: no value: expected timing.poll_s=VALUE"),
         (["--set", "timing.poll_s=abc"], 3, "agent.toml: timing.poll_s: wrong type: expected a number, found a text"),

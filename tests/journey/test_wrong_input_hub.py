@@ -24,6 +24,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 def test_a_medium_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "medium").mkdir()
+    call("sealift-hub", "init", "--data", tmp_path / "hub").ok()
     done = call("sealift-hub", "import", tmp_path / "medium", "--data", tmp_path / "hub")
     assert_refused(
         done, 3, "medium: the medium holds no reports: expected a folder sealift-reports. Pass the directory that sealift-agent export wrote to."
@@ -32,6 +33,7 @@ def test_a_medium_that_is_none(tmp_path: Path) -> None:
 
 
 def test_errors_are_json_for_machines(tmp_path: Path) -> None:
+    call("sealift-hub", "init", "--data", tmp_path / "hub").ok()
     done = call("sealift-hub", "import", tmp_path, "--data", tmp_path / "hub", "--json")
     assert "the medium holds no reports" in refused_as_json(done, 3, "MediumError")
     done = call("sealift-hub", "import", tmp_path / "none", "--data", tmp_path / "hub", "--json")
@@ -52,12 +54,12 @@ def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(t
     with small_disk(tmp_path / "disk") as disk:
         data = disk.directory / "hub"
         disk.leave(0)
-        for words in (["devices"], ["serve", "--port", "0"]):
+        for words in (["init"], ["serve", "--port", "0"]):
             assert_refused(
                 run("sealift-hub", *words, "--data", data), 6, "the database failed, caused by: database or disk is full. Free some disk space"
             )
         disk.clear()
-        assert run("sealift-hub", "devices", "--data", data, "--json").ok().json == {"devices": []}
+        assert run("sealift-hub", "init", "--data", data, "--json").ok().json["data"] == str(data)
         device = SimulatedDevice()
         with running_hub(data) as hub:
             disk.leave(0)

@@ -62,6 +62,12 @@ def running_hub(data: Path, repository: Path | None = None) -> Iterator[RunningH
     assert code == 0
 
 
+def made_hub(data: Path) -> Path:
+    """A data directory with a hub in it, as ``sealift-hub init`` makes it."""
+    hub_command("init", "--data", data).ok()
+    return data
+
+
 def hub_command(*words: str | Path) -> Ran:
     """Run ``sealift-hub WORDS`` to its end."""
     return call("sealift-hub", *words)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.receipt import Receipt, seal_receipt
 from sealift_core.messages.report import Report, open_report
-from sealift_core.signing.keys import PublicKey
+from sealift_core.signing.keys import PrivateKey, PublicKey
 
 
 class HubDouble(ThreadingHTTPServer):
@@ -26,6 +26,7 @@ class HubDouble(ThreadingHTTPServer):
         self.reports: list[Report] = []
         self.requests: list[str] = []
         self.override: list[tuple[int, bytes]] = []
+        self.key = PrivateKey.generate()
 
     @property
     def url(self) -> str:
@@ -38,7 +39,7 @@ class HubDouble(ThreadingHTTPServer):
         enrolled = device in self.keys
         self.keys[device] = key
         self.envelopes.setdefault(device, [])
-        return 200 if enrolled else 201, b"{}"
+        return 200 if enrolled else 201, self.receipt(device, len(self.envelopes[device]))
 
     def take(self, device: str, envelope: bytes) -> tuple[int, bytes]:
         if device not in self.keys:
@@ -47,14 +48,18 @@ class HubDouble(ThreadingHTTPServer):
         taken = self.envelopes[device]
         if report.number <= len(taken):
             same = taken[report.number - 1] == envelope
-            return (200, _receipt(device, len(taken))) if same else (400, _error("another report of this number"))
+            return (200, self.receipt(device, len(taken))) if same else (400, _error("another report of this number"))
         if report.number > len(taken) + 1:
             return 409, json.dumps({"error": "reports are missing", "acknowledged": len(taken)}).encode()
         if report.previous != (Digest.of(taken[-1]) if taken else None):
             return 400, _error("the chain is broken")
         taken.append(envelope)
         self.reports.append(report)
-        return 200, _receipt(device, report.number)
+        return 200, self.receipt(device, report.number)
+
+    def receipt(self, device: str, number: int) -> bytes:
+        """A receipt as this hub signs it."""
+        return seal_receipt(Receipt(device=device, acknowledged=number), self.key)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -86,10 +91,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _error(text: str) -> bytes:
     return json.dumps({"error": text}).encode()
-
-
-def _receipt(device: str, number: int) -> bytes:
-    return Receipt(device=device, acknowledged=number).to_bytes()
 
 
 @contextlib.contextmanager

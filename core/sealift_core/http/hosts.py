@@ -46,7 +46,7 @@ class AllowedHosts:
         hostname = socket.gethostname().lower()
         self._names = {"localhost", hostname, f"{hostname.partition('.')[0]}.local", address.lower(), *self._configured}
         self._any = ANY in self._names
-        self._private = not _is_loopback(address)
+        self._private = not is_loopback(address)
         #: Hosts that were accepted before: one look-up instead of a judgement.
         self.accepted: set[bytes] = set()
 
@@ -118,7 +118,15 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Tell whether an address or name is this machine's own.
+
+    Args:
+        address: An IP address or a host name.
+
+    Returns:
+        True for a loopback address and for ``localhost``.
+    """
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 import sealift_hub
 from sealift_core.clock import Clock, SystemClock
 from sealift_core.http.hosts import AllowedHosts
+from sealift_core.signing.keys import Signer
 from sealift_hub.answers import PrintableJson
 from sealift_hub.api import devices, problems
 from sealift_hub.api.headers import SecurityHeaders
@@ -28,13 +29,20 @@ Every error is `{"error": "…"}` with a message for the person who has to fix i
 
 
 def make_app(
-    database: Database, repository: Path | None, *, hosts: AllowedHosts, clock: Clock | None = None, limits: Limits = DEFAULT_LIMITS
+    database: Database,
+    repository: Path | None,
+    *,
+    signer: Signer,
+    hosts: AllowedHosts,
+    clock: Clock | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> FastAPI:
     """Make the hub as an ASGI application.
 
     Args:
         database: The fleet's.
         repository: The directory of the repository that devices update from; None to serve none.
+        signer: The hub's key, which signs receipts.
         hosts: The names that the hub answers under.
         clock: The time; None for the machine's.
         limits: Bounds of what comes from devices.
@@ -57,7 +65,7 @@ def make_app(
     problems.install(app)
     app.add_middleware(HostCheck, hosts=hosts)
     app.add_middleware(SecurityHeaders)
-    app.include_router(devices.router(database, Intake(database, clock, limits), limits))
+    app.include_router(devices.router(database, Intake(database, clock, limits), signer, limits))
     app.include_router(pages.router(database, clock), include_in_schema=False)
     _add_health(app, database)
     if repository is not None:

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
+from sealift_core.messages.receipt import seal_receipt
 from sealift_core.messages.report import DEVICE_ID
+from sealift_core.signing.keys import Signer
 from sealift_hub.api.bodies import BodyReader
 from sealift_hub.api.schemas import DeviceAnswer, DevicesAnswer, ErrorAnswer, GapAnswer, ReceiptAnswer, ReportAnswer, ReportsAnswer
 from sealift_hub.fleet import queries
@@ -25,16 +27,16 @@ _KEY = {"requestBody": {"required": True, "content": {"application/x-pem-file": 
 _REPORT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object", "description": "A DSSE envelope."}}}}}
 
 
-def router(database: Database, intake: Intake, limits: Limits) -> APIRouter:
-    """The routes about devices."""
+def router(database: Database, intake: Intake, signer: Signer, limits: Limits) -> APIRouter:
+    """The routes about devices; ``signer`` is the hub's key."""
     routes = APIRouter(prefix="/api/v1/devices", tags=["devices"])
-    _add_intake(routes, intake, limits)
+    _add_intake(routes, intake, signer, limits)
     _add_devices(routes, database, limits)
     _add_reports(routes, database, limits)
     return routes
 
 
-def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
+def _add_intake(routes: APIRouter, intake: Intake, signer: Signer, limits: Limits) -> None:
     bodies = BodyReader(limits)
     key_body, report_body = Depends(bodies.bounded(limits.key_bytes)), Depends(bodies.bounded(limits.report_bytes))
     turn = asyncio.Semaphore(limits.intakes)
@@ -44,7 +46,7 @@ def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
         """Enrol a device by its public key (PEM); 201 if it is new, 200 if it was known. Idempotent."""
         async with turn:
             taken = await run_in_threadpool(intake.enrol, device_id, pem)
-        return Response(taken.receipt.to_bytes(), 201 if taken.new else 200, media_type="application/json")
+        return Response(seal_receipt(taken.receipt, signer), 201 if taken.new else 200, media_type="application/json")
 
     refusals: dict[int | str, dict[str, object]] = {
         403: {"model": ErrorAnswer, "description": "The report isn't signed by the device, or it contradicts an earlier report"},
@@ -56,7 +58,7 @@ def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
         """Accept one signed report, and answer with a receipt. A report that is sent again gets the same answer."""
         async with turn:
             taken = await run_in_threadpool(intake.receive, device_id, envelope, source=Source.HTTP)
-        return Response(taken.receipt.to_bytes(), media_type="application/json")
+        return Response(seal_receipt(taken.receipt, signer), media_type="application/json")
 
 
 def _page_size(limits: Limits) -> Any:

@@ -25,13 +25,24 @@ class GapAnswer(ErrorAnswer):
 
 
 class ReceiptAnswer(_Answer):
-    """The hub has every report of the device up to and including number ``acknowledged``."""
+    """The hub has every report of the device up to and including number ``acknowledged``; ``signed`` says the same, signed by the hub's ``key``."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     schema_: Literal["sealift.receipt/1"] = Field(alias="schema")
     device: str
     acknowledged: int = Field(ge=0)
+    key: str = Field(description="The hub's public key (PEM).")
+    signed: dict[str, object] = Field(description="A DSSE envelope with the receipt. What stands outside it is for agents of before.")
+
+
+class InterruptionAnswer(_Answer):
+    """Where an operator had the device's chain of reports taken up again, and what is missing."""
+
+    number: int = Field(description="The report that goes on from there.")
+    reason: str
+    asked: datetime.datetime
+    time: datetime.datetime
 
 
 class ModelAnswer(_Answer):
@@ -66,6 +77,8 @@ class DeviceAnswer(_Answer):
     host: dict[str, str]
     conflict: str | None = Field(description="Why the hub refuses the device's reports: the device signed a report that contradicts an earlier one.")
     conflict_seen: datetime.datetime | None
+    gap: str | None = Field(description="Which reports are missing, so that the hub can't take those that the device has; see `sealift-hub resume`.")
+    interruptions: list[InterruptionAnswer]
     clock_offset_s: int | None = Field(description="How many seconds the device's clock is ahead, negative for behind; null if it seems right.")
     behind: bool = Field(description="Whether the device runs another version of a model than its channel names.")
     models: list[ModelAnswer]

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Final
 
@@ -26,8 +26,8 @@ IDLE_CONNECTION_S: Final = 30
 MAX_CONNECTIONS: Final = 1000
 
 
-def run(app: FastAPI, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then let the answers under way finish."""
+def run(app: FastAPI, listener: socket.socket, words: Sequence[str] = ()) -> None:
+    """Serve until SIGTERM or SIGINT, then let the answers under way finish; ``words`` are said once it listens, after the address."""
     config = uvicorn.Config(
         app,
         http=BoundedHttp,
@@ -40,7 +40,7 @@ def run(app: FastAPI, listener: socket.socket) -> None:
         timeout_keep_alive=IDLE_CONNECTION_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(config, _url(listener)).run(sockets=[listener])
+    _Server(config, (f"listening on {_url(listener)}", *words)).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -66,16 +66,17 @@ def _url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does, and ends with exit code 0 when it is told to stop."""
+    """Says ``words`` once it listens, and ends with exit code 0 when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, words: Sequence[str]) -> None:
         super().__init__(config)
-        self._url = url
+        self._words = words
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the address."""
+        """Start, then print the address and what goes with it."""
         await super().startup(sockets)
-        say(f"listening on {self._url}")
+        for words in self._words:
+            say(words)
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         last = threading.Timer(LAST_S, os._exit, (1,))

@@ -1,8 +1,10 @@
 """The command ``sealift-hub``: one module per verb; each parses, calls, prints.
 
+- ``init``     a new hub, or the key of one
 - ``serve``    the hub as a service
 - ``bring``    ``import``: a medium that came back from an air-gapped site
 - ``devices``  the fleet as a list
+- ``resume``   devices with a gap or a conflict go on
 - ``data``     where the hub keeps its data
 """
 
@@ -17,6 +19,8 @@ from sealift_core.terminal import commandline
 from sealift_core.terminal.logging_options import Program
 from sealift_hub.cli.bring import import_command
 from sealift_hub.cli.devices import devices
+from sealift_hub.cli.init import init
+from sealift_hub.cli.resume import resume
 from sealift_hub.cli.serve import serve
 
 
@@ -26,7 +30,7 @@ def cli() -> None:
     """Manage a fleet: serve its repository, collect signed device reports, and show them."""
 
 
-for _command in (serve, import_command, devices):
+for _command in (init, serve, import_command, devices, resume):
     cli.add_command(_command)
 
 

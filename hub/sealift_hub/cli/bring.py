@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from sealift_core.clock import SystemClock
 from sealift_core.terminal import commandline
-from sealift_hub.cli.data import data_option
+from sealift_hub.cli.data import data_line, data_option
 from sealift_hub.errors import RefusedReportError
 
 if TYPE_CHECKING:
@@ -31,11 +30,12 @@ def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
     """
     from sealift_hub.ingest.intake import Intake
     from sealift_hub.ingest.medium import import_medium
-    from sealift_hub.storage.database import Database
+    from sealift_hub.storage.data_directory import hub_key, opened
 
-    with contextlib.closing(Database.in_directory(data)) as database:
-        devices = import_medium(Intake(database, SystemClock()), medium)
-    commandline.show({"devices": [dataclasses.asdict(device) for device in devices]}, _lines(devices), as_json=as_json)
+    with opened(data) as database:
+        devices = import_medium(Intake(database, SystemClock()), medium, hub_key(data, database))
+    value = [dataclasses.asdict(device) for device in devices]
+    commandline.show({"data": str(data.absolute()), "devices": value}, [data_line(data), *_lines(devices)], as_json=as_json)
     refused = sum(len(device.refused) for device in devices)
     if refused:
         files = "1 file was" if refused == 1 else f"{refused} files were"

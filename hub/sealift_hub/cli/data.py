@@ -24,3 +24,8 @@ data_option: Final[Callable[[Any], Any]] = click.option(
     show_default="the platform's data directory",
     help="Directory of the hub's database.",
 )
+
+
+def data_line(directory: Path) -> str:
+    """Which data directory a command used; everything depends on that, and the default is easily forgotten."""
+    return f"Data directory: {directory.absolute()}"

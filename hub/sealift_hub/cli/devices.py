@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from sealift_core.clock import SystemClock
 from sealift_core.terminal import commandline
-from sealift_hub.cli.data import data_option
+from sealift_hub.cli.data import data_line, data_option
 from sealift_hub.dashboard import formatting
 
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ PAGE = 500
 def devices(data: Path, *, as_json: bool) -> None:
     """List the devices, their models, and what needs attention."""
     from sealift_hub.api.schemas import DeviceAnswer
-    from sealift_hub.storage.database import Database
+    from sealift_hub.storage.data_directory import opened
 
-    with contextlib.closing(Database.in_directory(data)) as database, database.reading() as session:
+    with opened(data) as database, database.reading() as session:
         views = list(_all(session))
     value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in views]
-    commandline.show({"devices": value}, _lines(views), as_json=as_json)
+    commandline.show({"data": str(data.absolute()), "devices": value}, [data_line(data), *_lines(views)], as_json=as_json)
 
 
 def _all(session: Session) -> Iterator[DeviceView]:
@@ -59,6 +58,8 @@ def _head(device: DeviceView, now: datetime.datetime) -> str:
 
 def _details(device: DeviceView) -> list[str]:
     conflict = [f"  CONFLICT: {device.conflict}"] if device.conflict else []
+    conflict += [f"  GAP: {device.gap}"] if device.gap else []
+    conflict += [f"  {interruption.reason}" for interruption in device.interruptions]
     clock = [f"  {device.clock_trouble}"] if device.clock_trouble else []
     standings = [f"  {model.standing}" for model in device.models if model.standing]
     return (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from pathlib import Path
 
 import click
 
 from sealift_core.terminal.logging_options import asked_for
-from sealift_hub.cli.data import data_option
+from sealift_hub.cli.data import data_line, data_option
 
 
 @click.command(short_help="Serve the dashboard, the API and the repository.")
@@ -33,10 +32,12 @@ def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port
     from sealift_core.http.hosts import AllowedHosts, check_names
     from sealift_hub.api import server
     from sealift_hub.api.app import make_app
-    from sealift_hub.storage.database import Database
+    from sealift_hub.storage.data_directory import hub_key, opened
 
     check_names(names, where="--host-name")
     asked_for().for_service("%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with server.listen(host, port) as listener, contextlib.closing(Database.in_directory(data)) as database:
-        server.run(make_app(database, repo, hosts=AllowedHosts(host, names)), listener)
+    with server.listen(host, port) as listener, opened(data, create=True) as database:
+        signer = hub_key(data, database)
+        words = (data_line(data), f"key {signer.public_key.fingerprint}")
+        server.run(make_app(database, repo, signer=signer, hosts=AllowedHosts(host, names)), listener, words)

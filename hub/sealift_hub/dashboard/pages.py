@@ -127,10 +127,12 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
         now: The time, in UTC.
 
     Returns:
-        ``conflict``, ``drift``, ``new``, ``quiet``, ``clock``, ``behind`` or ``well``.
+        ``conflict``, ``gap``, ``drift``, ``new``, ``quiet``, ``clock``, ``behind`` or ``well``.
     """
     if device.conflict:
         return "conflict"
+    if device.gap:
+        return "gap"
     if device.alarms:
         return "drift"
     if device.last_seen is None:

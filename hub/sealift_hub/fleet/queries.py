@@ -12,14 +12,16 @@ from sqlalchemy.orm import Session
 from sealift_core.messages.histogram import quantile_ms
 from sealift_core.messages.report import Event
 from sealift_hub.errors import UnknownDeviceError, UnknownReportError
-from sealift_hub.fleet.views import DeviceView, DriftView, FleetTotals, ModelView, ReportView, WindowView
+from sealift_hub.fleet.views import DeviceView, DriftView, FleetTotals, InterruptionView, ModelView, ReportView, WindowView
 from sealift_hub.limits import DEFAULT_LIMITS
-from sealift_hub.storage.models import DeviceModel, StoredDevice, StoredEvent, StoredReport, StoredWindow
+from sealift_hub.storage.models import DeviceModel, Interruption, StoredDevice, StoredEvent, StoredReport, StoredWindow
 
 QUIET = datetime.timedelta(days=1)
 #: An id's hex digits, and the fewest that stand for one: commands and pages print twelve or sixteen.
 ID_DIGITS = 64
 SHORTEST_ID = 8
+#: Of the devices on a page together: an operator's word makes each, so there are few.
+MOST_INTERRUPTIONS = 1000
 
 
 def list_devices(session: Session, *, after: str = "", limit: int, models: int = DEFAULT_LIMITS.page_models) -> tuple[DeviceView, ...]:
@@ -50,6 +52,12 @@ def get_device(session: Session, device_id: str) -> DeviceView:
     if device is None:
         raise UnknownDeviceError("no such device", where=device_id, advice="No device with this id has enrolled at this hub.")
     return _with_models(session, [device])[0]
+
+
+def interrupted_devices(session: Session) -> list[str]:
+    """The ids of the devices whose reports the hub can't take: those with a gap or a conflict."""
+    gap = StoredDevice.offered > StoredDevice.number + 1
+    return list(session.scalars(select(StoredDevice.id).where(or_(gap, StoredDevice.conflict.is_not(None))).order_by(StoredDevice.id)))
 
 
 def full_id(session: Session, given: str) -> str:
@@ -143,10 +151,15 @@ def _with_models(session: Session, devices: Sequence[StoredDevice]) -> tuple[Dev
     models: dict[str, list[ModelView]] = {device_id: [] for device_id in ids}
     for model in session.scalars(select(DeviceModel).where(DeviceModel.device_id.in_(ids)).order_by(DeviceModel.name)):
         models[model.device_id].append(_model_view(model))
-    return tuple(_device_view(device, tuple(models[device.id])) for device in devices)
+    interruptions: dict[str, list[InterruptionView]] = {device_id: [] for device_id in ids}
+    newest = select(Interruption).where(Interruption.device_id.in_(ids)).order_by(Interruption.id.desc()).limit(MOST_INTERRUPTIONS)
+    for stored in session.scalars(newest):
+        view = InterruptionView(number=stored.number, reason=stored.reason, asked=stored.asked, time=stored.time)
+        interruptions[stored.device_id].append(view)
+    return tuple(_device_view(device, tuple(models[device.id]), tuple(interruptions[device.id])) for device in devices)
 
 
-def _device_view(device: StoredDevice, models: tuple[ModelView, ...]) -> DeviceView:
+def _device_view(device: StoredDevice, models: tuple[ModelView, ...], interruptions: tuple[InterruptionView, ...]) -> DeviceView:
     return DeviceView(
         id=device.id,
         enrolled=device.enrolled,
@@ -157,6 +170,9 @@ def _device_view(device: StoredDevice, models: tuple[ModelView, ...]) -> DeviceV
         conflict=device.conflict,
         conflict_seen=device.conflict_seen,
         clock_offset_s=device.clock_offset_s,
+        offered=device.offered,
+        resume_asked=device.resume_asked,
+        interruptions=interruptions,
         models=models,
     )
 

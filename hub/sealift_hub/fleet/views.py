@@ -44,10 +44,22 @@ class ModelView:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptionView:
+    """Where an operator had a device's chain taken up again: at report ``number``, asked for and done when, and what is missing."""
+
+    number: int
+    reason: str
+    asked: datetime.datetime
+    time: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceView:
     """A device: ``number`` and ``digest`` are the head of its chain, ``host`` what it says about itself.
 
-    ``clock_offset_s`` is how many seconds its clock is ahead, negative for behind; None if it is right as far as its reports show.
+    ``offered`` is the lowest number beyond a hole that it offered last, ``resume_asked`` when an operator asked to take it up again, which its next
+    report does; ``interruptions`` are where that was done, the newest first. ``clock_offset_s`` is how many seconds its clock is ahead, negative
+    for behind; None if it is right as far as its reports show.
     """
 
     id: str
@@ -60,6 +72,17 @@ class DeviceView:
     conflict_seen: datetime.datetime | None
     models: tuple[ModelView, ...]
     clock_offset_s: int | None = None
+    offered: int | None = None
+    resume_asked: datetime.datetime | None = None
+    interruptions: tuple[InterruptionView, ...] = ()
+
+    @property
+    def gap(self) -> str | None:
+        """Which reports are missing, so that those that the device has can't be taken; None if none are."""
+        if self.offered is None or self.offered <= self.number + 1:
+            return None
+        first, last = self.number + 1, self.offered - 1
+        return f"report {first} is missing" if first == last else f"reports {first} to {last} are missing"
 
     @property
     def clock_trouble(self) -> str:

@@ -18,10 +18,10 @@ from sealift_core.messages.report import Report, model_failures, open_report
 from sealift_core.signing.keys import PublicKey
 from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
 from sealift_hub.fleet.queries import count_devices, event_of
-from sealift_hub.ingest import projection
+from sealift_hub.ingest import projection, resumption
 from sealift_hub.ingest.clocks import ReportTimes, clock_offset
 from sealift_hub.ingest.day import EMPTY, Day, WindowTotals, add
-from sealift_hub.ingest.decision import ChainVerdict, Head, decide, fork_error, gap_error
+from sealift_hub.ingest.decision import ChainVerdict, Head, decide, fork_error, gap_error, resumes
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.storage.database import Database
 from sealift_hub.storage.models import DeviceModel, StoredDevice, StoredEvent, StoredReport, StoredWindow
@@ -42,6 +42,17 @@ class Taken:
 
     receipt: Receipt
     new: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A report whose signature holds: its bytes, their digest, when it came, and how."""
+
+    report: Report
+    data: bytes
+    digest: Digest
+    now: datetime.datetime
+    source: Source
 
 
 class Intake:
@@ -83,27 +94,23 @@ class Intake:
 
         Raises `UnknownDeviceError`; `SignatureError`, `DocumentError`, `LimitError` or `ReportError` for one that isn't
         the device's; `GapError` or `ForkError` for one that doesn't join the chain. Then nothing has changed, but that
-        the device page tells of a fork.
+        the device's page tells of it. After `resume` it may take the chain up again.
         """
         where = f"report of device {device_id[:12]}"
         report = open_report(data, self._key(device_id), where=where)
-        now = self._clock.now()
         with self._database.writing() as session:
             device = session.get_one(StoredDevice, device_id, with_for_update=True)
-            head = Head(number=device.number, digest=Digest.parse(device.digest) if device.digest else None)
-            recorded = session.get(StoredReport, (device_id, report.number))
-            verdict = decide(head, report, Digest.of(data), Digest.parse(recorded.digest) if recorded else None)
-            refusal: HubError | None = None
-            if verdict is ChainVerdict.ACCEPT:
-                _record(session, device, report, data, now=now, source=source, limits=self._limits)
-            elif verdict is ChainVerdict.GAP:
-                refusal = gap_error(head, report, where=where)
-            elif verdict is ChainVerdict.FORK:
-                refusal = fork_error(head, report, where=where)
-                device.conflict, device.conflict_seen = refusal.message, now
+            arrival = Arrival(report=report, data=data, digest=Digest.of(data), now=self._clock.now(), source=source)
+            new, refusal = _judge(session, device, arrival, self._limits, where)
         if refusal is not None:
             raise refusal
-        return _taken(device, new=verdict is ChainVerdict.ACCEPT)
+        return _taken(device, new=new)
+
+    def resume(self, device_id: str) -> None:
+        """Let a device's next report that doesn't continue its chain take the chain up again, once. `UnknownDeviceError`."""
+        with self._database.writing() as session:
+            _device(session, device_id).resume_asked = self._clock.now()
+        _log.info("device %s is to be taken up again where it stands", device_id)
 
     def acknowledged(self, device_id: str) -> Receipt:
         """What the hub has of a device."""
@@ -126,25 +133,53 @@ def _taken(device: StoredDevice, *, new: bool) -> Taken:
     return Taken(receipt=Receipt(device=device.id, acknowledged=device.number), new=new)
 
 
-def _record(session: Session, device: StoredDevice, report: Report, data: bytes, *, now: datetime.datetime, source: Source, limits: Limits) -> None:
+def _judge(session: Session, device: StoredDevice, arrival: Arrival, limits: Limits, where: str) -> tuple[bool, HubError | None]:
+    """Keep a report, or note why it is refused; whether it is new, and the refusal."""
+    report = arrival.report
+    head = Head(number=device.number, digest=Digest.parse(device.digest) if device.digest else None)
+    recorded = session.get(StoredReport, (device.id, report.number))
+    verdict = decide(head, report, arrival.digest, Digest.parse(recorded.digest) if recorded else None)
+    if device.resume_asked and resumes(verdict, head, report, offered=device.offered, sent=arrival.source is Source.HTTP):
+        resumption.take_up(session, device, head, report, keep=verdict is ChainVerdict.DUPLICATE, now=arrival.now)
+        if verdict is ChainVerdict.DUPLICATE:
+            return False, None
+        verdict = ChainVerdict.ACCEPT
+    if verdict is ChainVerdict.ACCEPT:
+        if device.resume_asked:  # it continues after all
+            device.resume_asked = device.conflict = device.conflict_seen = None
+        _record(session, device, arrival, limits)
+        return True, None
+    if verdict is ChainVerdict.GAP:
+        device.offered, device.offered_seen = min(report.number, device.offered or report.number), arrival.now
+        return False, gap_error(head, report, where=where)
+    if verdict is ChainVerdict.FORK:
+        refusal = fork_error(head, report, where=where)
+        device.conflict, device.conflict_seen = refusal.message, arrival.now
+        return False, refusal
+    return False, None
+
+
+def _record(session: Session, device: StoredDevice, arrival: Arrival, limits: Limits) -> None:
+    report, now, source = arrival.report, arrival.now, arrival.source
     device.clock_offset_s = _clock_offset(session, device, report, now, source)
-    digest = str(Digest.of(data))
-    device.number, device.digest, device.host = report.number, digest, dict(report.host)
+    device.number, device.digest, device.host = report.number, str(arrival.digest), dict(report.host)
+    device.offered = device.offered_seen = None
     seen = now if source is Source.HTTP else min(report.created, now)
     device.last_seen = max(device.last_seen or seen, seen)
     session.add(
         StoredReport(
             device_id=device.id,
             number=report.number,
-            digest=digest,
+            digest=str(arrival.digest),
             created=report.created,
             received=now,
             source=source.value,
-            size_bytes=len(data),
-            envelope=data,
+            size_bytes=len(arrival.data),
+            envelope=arrival.data,
         )
     )
-    windows = projection.window_rows(report, now)
+    counted = resumption.was_counted(session, device.id, report.number, str(arrival.digest))
+    windows = [] if counted else projection.window_rows(report, now)
     session.add_all(windows)
     session.add_all(_fresh_events(session, report, limits.compared_events))
     session.flush()

@@ -17,7 +17,9 @@ from typing import Final
 from sealift_core import beneath, durable
 from sealift_core.errors import DocumentError, IntegrityError, KeyFileError, LimitError, ReportError, StoreError
 from sealift_core.messages.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS
+from sealift_core.messages.receipt import seal_receipt
 from sealift_core.messages.report import DEVICE_ID
+from sealift_core.signing.keys import Signer
 from sealift_hub.errors import EnrolmentError, MediumError, RefusedReportError
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
@@ -46,8 +48,8 @@ class DeviceImport:
     receipt_problem: str | None
 
 
-def import_medium(intake: Intake, medium: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[DeviceImport, ...]:
-    """Take all reports of a medium, and leave receipts on it; `MediumError` if it isn't one."""
+def import_medium(intake: Intake, medium: Path, signer: Signer, limits: Limits = DEFAULT_LIMITS) -> tuple[DeviceImport, ...]:
+    """Take all reports of a medium, and leave receipts on it, signed by the hub's key; `MediumError` if it isn't one."""
     advice = "Pass the directory that sealift-agent export wrote to."
     try:
         with beneath.open_folder(medium, REPORTS) as folder:
@@ -56,7 +58,7 @@ def import_medium(intake: Intake, medium: Path, limits: Limits = DEFAULT_LIMITS)
         raise MediumError("the medium holds no reports", where=str(medium), expected=f"a folder {REPORTS}", advice=advice) from error
     except OSError as error:
         raise MediumError(f"can't be listed ({error.strerror})", where=str(medium / REPORTS)) from error
-    return tuple(_import_device(intake, _DeviceFolder(medium, name), limits) for name in names)
+    return tuple(_import_device(intake, _DeviceFolder(medium, name), signer, limits) for name in names)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class _DeviceFolder:
             durable.write_bytes(target, data, folder=folder)
 
 
-def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> DeviceImport:
+def _import_device(intake: Intake, folder: _DeviceFolder, signer: Signer, limits: Limits) -> DeviceImport:
     device = folder.device
     try:
         enrolled = intake.enrol(device, folder.read(DEVICE_KEY, limits.key_bytes)).new
@@ -105,7 +107,7 @@ def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> Dev
     receipt = intake.acknowledged(device)
     problem: str | None = None
     try:
-        folder.leave(RECEIPT, receipt.to_bytes())
+        folder.leave(RECEIPT, seal_receipt(receipt, signer))
     except (StoreError, IntegrityError) as error:
         problem = str(error)
     return DeviceImport(

@@ -44,7 +44,8 @@ class StoredDevice(Base):
     """A device and the head of its chain: the number and digest of the newest report that is here.
 
     ``conflict`` tells of a report that the device signed but that contradicts what it told before. ``clock_offset_s`` is how many seconds the
-    device's clock is ahead, negative for behind; NULL if it is right as far as its reports show.
+    device's clock is ahead, negative for behind; NULL if it is right as far as its reports show. ``offered`` is the lowest number beyond a hole that
+    the device offered, ``resume_asked`` when an operator asked to take its chain up again wherever it stands.
     """
 
     __tablename__ = "devices"
@@ -59,6 +60,9 @@ class StoredDevice(Base):
     conflict: Mapped[str | None] = mapped_column(Text)
     conflict_seen: Mapped[datetime.datetime | None]
     clock_offset_s: Mapped[int | None]
+    offered: Mapped[int | None]
+    offered_seen: Mapped[datetime.datetime | None]
+    resume_asked: Mapped[datetime.datetime | None]
 
 
 class StoredReport(Base):
@@ -74,6 +78,46 @@ class StoredReport(Base):
     source: Mapped[str] = mapped_column(String(20))
     size_bytes: Mapped[int]
     envelope: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class SupersededReport(Base):
+    """A report that another one of its number took the place of, when an operator had its device's chain taken up again."""
+
+    __tablename__ = "superseded_reports"
+    __table_args__ = (Index("superseded_by_number", "device_id", "number"),)
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    number: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(71))
+    created: Mapped[datetime.datetime]
+    received: Mapped[datetime.datetime]
+    source: Mapped[str] = mapped_column(String(20))
+    size_bytes: Mapped[int]
+    envelope: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class Interruption(Base):
+    """Where a device's chain of reports was taken up again at an operator's word: at report ``number``, and what is missing or was superseded."""
+
+    __tablename__ = "interruptions"
+    __table_args__ = (Index("interruptions_of_device", "device_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    number: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    asked: Mapped[datetime.datetime]
+    time: Mapped[datetime.datetime]
+
+
+class Setting(Base):
+    """Something that the hub remembers about itself."""
+
+    __tablename__ = "settings"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
 
 
 class DeviceModel(Base):

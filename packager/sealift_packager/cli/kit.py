@@ -68,6 +68,12 @@ def kit() -> None:
     type=click.Path(path_type=Path),
     help="Sign the kit with this private key (PEM).",
 )
+@click.option(
+    "--hub-key",
+    metavar="FINGERPRINT",
+    default="",
+    help="Fingerprint of the hub's key, as sealift-hub init prints it: devices that are installed from the kit take receipts by this key only.",
+)
 @passphrase_option
 @json_option
 def build(
@@ -79,6 +85,7 @@ def build(
     models: tuple[str, ...],
     version: str | None,
     key: Path | None,
+    hub_key: str,
     passphrase_files: tuple[Path, ...],
     **wheels: Any,
 ) -> None:
@@ -87,7 +94,16 @@ def build(
     Building a kit may use the network to download wheels. Installing it at the site never uses the network.
     """
     signer = passphrases(passphrase_files).load(key) if key else None
-    request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels), key=signer)
+    request = KitRequest(
+        repository=repository,
+        out=out,
+        channels=channels,
+        models=models,
+        version=version,
+        wheels=WheelRequest(**wheels),
+        key=signer,
+        hub_key=hub_key,
+    )
     made = build_kit(request, now=SystemClock().now())
     for warning in () if asked_for().quiet else made.warnings:
         say(f"warning: {warning}", error=True, level=logging.WARNING)
@@ -107,6 +123,7 @@ def _json(made: Kit) -> dict[str, Json]:
         "size_bytes": made.size_bytes,
         "root_digest": str(made.root),
         "sums_digest": str(made.sums),
+        "hub_key": made.hub_key or None,
         "signed_by": made.signed_by.fingerprint if made.signed_by else None,
         "warnings": list(made.warnings),
     }
@@ -125,5 +142,6 @@ def _lines(made: Kit) -> list[str]:
         f"  root.json   {made.root}",
         f"  SHA256SUMS  {made.sums}",
         *key,
+        *([f"Receipts of the hub with the key {made.hub_key} will be taken."] if made.hub_key else []),
         f"At the site: sh install.sh --prefix /opt/sealift{' --key vendor.pub' if made.signed_by else ''}",
     ]

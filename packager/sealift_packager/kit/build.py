@@ -18,6 +18,7 @@ from sealift_core.disk_room import check_fits
 from sealift_core.errors import IntegrityError
 from sealift_core.messages import medium
 from sealift_core.messages.kit import KIT_FILE, KitContents
+from sealift_core.messages.receipt import FINGERPRINT
 from sealift_core.signing.keys import PublicKey, Signer
 from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.installer import render_installer, render_readme
@@ -43,13 +44,17 @@ _FAT_ADVICE = "USB sticks are usually FAT. Publish the model, channel or profile
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KitRequest:
-    """What a kit is to hold, and where it is to be made; a machine at the site follows the first channel."""
+    """What a kit is to hold, and where it is to be made; a machine at the site follows the first channel.
+
+    ``hub_key`` is the fingerprint of the key that signs the hub's receipts, which the site's devices are to pin; empty for none.
+    """
 
     repository: Path
     out: Path
     channels: tuple[str, ...]
     wheels: WheelRequest
     key: Signer | None = None
+    hub_key: str = ""
     models: tuple[str, ...] = ()
     version: str | None = None
 
@@ -66,11 +71,15 @@ class Kit:
     root: Digest
     sums: Digest
     signed_by: PublicKey | None
+    hub_key: str
     warnings: tuple[str, ...]
 
 
 def build_kit(request: KitRequest, *, now: datetime.datetime) -> Kit:
     """Build a kit; `OutputError` if its place is taken, `KitError` and the repository's own errors otherwise."""
+    if request.hub_key and not re.fullmatch(FINGERPRINT, request.hub_key):
+        expected = "64 hex digits, as `sealift-hub init` prints them"
+        raise KitError("not the fingerprint of a key", where="--hub-key", expected=expected, found=repr(request.hub_key))
     if not is_free(request.out):
         raise OutputError(
             "there is a file or folder at the kit's path already",
@@ -89,7 +98,9 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
     signed_by = request.key.public_key if request.key else None
     contents = {
         "root.json": root,
-        "install.sh": render_installer(wheels, request.channels[0], largest_bytes=_largest(folder), signed=signed_by is not None),
+        "install.sh": render_installer(
+            wheels, request.channels[0], largest_bytes=_largest(folder), signed=signed_by is not None, hub_key=request.hub_key
+        ),
         "README.txt": render_readme(selection, wheels, Digest.of(root), signed_by),
         **_requirements(folder / "wheels", wheels),
     }
@@ -110,6 +121,7 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
         root=Digest.of(root),
         sums=Digest.of(sums),
         signed_by=signed_by,
+        hub_key=request.hub_key,
         warnings=(
             *(f"The repository's {state.role} metadata: {state.state}; `sealift repo refresh` signs it again." for state in states),
             *wheels.untested,

@@ -32,8 +32,11 @@ digests with ones that reached you by another way, before you run install.sh.
     sha256sum SHA256SUMS      (told by "sealift kit build")"""
 
 
-def render_installer(wheels: WheelSet, channel: str, *, largest_bytes: int, signed: bool) -> bytes:
-    """install.sh for these wheels; its channel is the one that a machine follows unless told otherwise, no file of the kit is larger."""
+def render_installer(wheels: WheelSet, channel: str, *, largest_bytes: int, signed: bool, hub_key: str) -> bytes:
+    """install.sh for these wheels; its channel is the one that a machine follows unless told otherwise, no file of the kit is larger.
+
+    ``hub_key`` is the fingerprint that devices pin; empty for none.
+    """
     values = {
         "RUNTIME_VERSION": wheels.runtime_version,
         "PYTHONS": " ".join(wheels.pythons),
@@ -42,6 +45,7 @@ def render_installer(wheels: WheelSet, channel: str, *, largest_bytes: int, sign
         "MUSL": _libc(wheels.musl),
         "CHANNEL": channel,
         "LARGEST_BYTES": str(largest_bytes),
+        "HUB_KEY": hub_key,
         "SIGNED": "yes" if signed else "no",
     }
     for name, value in values.items():

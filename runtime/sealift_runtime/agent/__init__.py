@@ -19,7 +19,7 @@ Reading order:
 - ``control_plane``  the process that updates and reports, in a loop
 - ``supervisor``     the process that keeps those two alive; ``parent`` how they notice that it is gone
 - ``standing``       how each model stands to its channel: one answer for status, sync, doctor and reports
-- ``reporting``      what a device reports: gathered, sealed, sent
+- ``reporting``      what a device reports: gathered, sealed, sent; ``hub_trouble`` why the hub doesn't take it
 - ``sending``        on a thread of its own, cut when it takes too long
 - ``ask``            a model asked from the command line
 - ``faults``         what fails beside the request path: contained, counted, told

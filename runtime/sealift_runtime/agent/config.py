@@ -32,7 +32,7 @@ DEVICE_NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?"
 SECTIONS: Final = {
     "device": ("name",),
     "source": ("repository", "channel", "ca_file"),
-    "hub": ("url",),
+    "hub": ("url", "key"),
     "serving": ("host", "port", "hosts", *NAMES),
     "timing": ("poll_s", "report_s", "window_s", "probation_s"),
     "limits": ("window_rows", "self_test_s", "self_test_memory_mb", "reserve_mb", "stale_days"),
@@ -41,6 +41,7 @@ SECTIONS: Final = {
 }
 _FIELD_NAMES: Final = {
     "device.name": "name",
+    "hub.key": "hub_key",
     "hub.url": "hub",
     "measuring.enabled": "measuring",
     "measuring.max_mb": "measuring_mb",
@@ -56,7 +57,8 @@ class AgentConfig(ClientLimits):
     """agent.toml as a value.
 
     ``name`` is what people call the device, empty for the machine's own name.
-    ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
+    ``hub`` is empty for a device that reports by medium only; ``hub_key`` is the fingerprint of the key that signs the hub's receipts, empty to pin
+    the one of the first receipt over the network. Times are in seconds; ``window_rows`` is how many rows a
     drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
     air-gapped site wants a longer time than an online one). ``hosts`` are names that the server is asked under beside its own
     (`sealift_core.http.hosts`). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
@@ -68,6 +70,7 @@ class AgentConfig(ClientLimits):
     channel: str
     name: str = ""
     hub: str = ""
+    hub_key: str = ""
     ca_file: str = ""
     host: str = "127.0.0.1"
     port: int = 8470
@@ -101,6 +104,7 @@ class AgentConfig(ClientLimits):
             name=device.text("name", "", pattern=f"({DEVICE_NAME})?"),
             ca_file=source.text("ca_file", ""),
             hub=hub.text("url", ""),
+            hub_key=hub.text("key", ""),
             host=serving.text("host", default.host),
             port=serving.integer("port", default.port, minimum=0, maximum=65535),
             hosts=serving.texts("hosts", default.hosts, max_items=MAX_NAMES),
@@ -138,9 +142,9 @@ class AgentConfig(ClientLimits):
             check_location(self.repository, where=f"{where}: source.repository")
         check_names(self.hosts, where=f"{where}: serving.hosts")
         for key in self.trusted_keys:
-            if not re.fullmatch(FINGERPRINT, key):
-                expected = "64 hex digits, as `sealift keys generate` prints them"
-                raise ConfigurationError("not the fingerprint of a key", where=f"{where}: measuring.trusted_keys", expected=expected, found=repr(key))
+            _check_fingerprint(key, where=f"{where}: measuring.trusted_keys", printed_by="sealift keys generate")
+        if self.hub_key:
+            _check_fingerprint(self.hub_key, where=f"{where}: hub.key", printed_by="sealift-hub init")
 
     @classmethod
     def load(cls, path: Path) -> AgentConfig:
@@ -165,3 +169,9 @@ class AgentConfig(ClientLimits):
     def save(self, path: Path) -> None:
         """Write the file, durably."""
         durable.write_bytes(path, self.to_toml().encode(), mode=durable.PRIVATE_MODE)
+
+
+def _check_fingerprint(text: str, *, where: str, printed_by: str) -> None:
+    if not re.fullmatch(FINGERPRINT, text):
+        expected = f"64 hex digits, as `{printed_by}` prints them"
+        raise ConfigurationError("not the fingerprint of a key", where=where, expected=expected, found=repr(text))

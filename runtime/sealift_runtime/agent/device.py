@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from sealift_core.clock import BUILD_TIME, Clock, SystemClock
 from sealift_core.errors import SealiftError
 from sealift_core.hardware.machine import Machine, detect_machine
-from sealift_core.signing.keys import PrivateKey
+from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_runtime.agent.config import MB, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.private_home import PRIVATE_UMASK, close, umask
 from sealift_runtime.engine.facts import machine_providers
+from sealift_runtime.reports.hub_key import HubKey
 from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.trust.expiry import certain_time
@@ -69,6 +70,15 @@ class LocalDevice:
     def spool(self) -> ReportSpool:
         """Reports on their way."""
         return ReportSpool(self.home.reports, self.key, self.clock)
+
+    @property
+    def hub_key(self) -> HubKey:
+        """The hub's key, as far as it is pinned; one that is pinned now becomes an event."""
+        return HubKey(self.home.hub_key, self.config.hub_key, self._record_pin)
+
+    def _record_pin(self, key: PublicKey) -> None:
+        detail = f"{self.config.hub} signs its receipts with the key {key.fingerprint}. It is trusted on first use: compare it with sealift-hub init."
+        self.state.record("hub-key-pinned", detail=detail, now=self.clock.now())
 
     @functools.cached_property
     def machine(self) -> Machine:

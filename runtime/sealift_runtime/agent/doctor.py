@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import shutil
 import stat
+import urllib.parse
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +14,7 @@ import requests
 
 from sealift_core.clock import BUILD_TIME, format_time
 from sealift_core.errors import SealiftError
+from sealift_core.http.hosts import is_loopback
 from sealift_core.http.http_session import open_session
 from sealift_core.http.urls import redacted
 from sealift_core.messages.roles import TIMESTAMP
@@ -21,6 +24,7 @@ from sealift_core.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.hub_trouble import hub_key_words, hub_trouble
 from sealift_runtime.agent.private_home import exposed
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.standing import Condition, standings
@@ -37,6 +41,8 @@ from sealift_runtime.update.trust_folder import TrustFolder
 OK: Final = "ok"
 WARNING: Final = "warning"
 FAILED: Final = "failed"
+#: From then on a hub that can't be reached is no short outage.
+HUB_AWAY: Final = datetime.timedelta(days=1)
 #: How many files are named; more are counted.
 _SHOWN: Final = 5
 
@@ -144,10 +150,20 @@ def _repository(device: LocalDevice) -> tuple[str, str]:
 
 
 def _hub(device: LocalDevice) -> tuple[str, str]:
-    chain = device.spool.chain
+    """Whether reports come to the hub. A refusal fails, since it lasts; so does a hub that has been away for long."""
+    chain, trouble = device.spool.chain, hub_trouble(device.state)
     waiting = f"reports not yet acknowledged: {chain.number - chain.acknowledged}"
+    if trouble and trouble.refused:
+        return FAILED, f"reports aren't taken since {format_time(trouble.since)}: {trouble.reason} {waiting}"
     if not device.config.hub:
         return OK, f"no hub is configured; use sealift-agent export; {waiting}"
+    verdict, detail = _reach(device, waiting)
+    if trouble and device.clock.now() - trouble.since > HUB_AWAY:
+        return FAILED, f"no report came to the hub since {format_time(trouble.since)}: {detail}"
+    return verdict, detail
+
+
+def _reach(device: LocalDevice, waiting: str) -> tuple[str, str]:
     try:
         with open_session(device.config.hub, certain_time=device.certain_time) as http, http.within(10):
             http.verify = device.config.ca_file or True
@@ -160,7 +176,12 @@ def _hub(device: LocalDevice) -> tuple[str, str]:
                     )
     except requests.RequestException as error:
         return WARNING, f"{device.config.hub} doesn't answer ({type(error).__name__}); {waiting}; they are sent later"
-    return OK, f"{device.config.hub}; {waiting}"
+    key = device.hub_key
+    words = f"{device.config.hub}; {hub_key_words(key)}; {waiting}"
+    address = urllib.parse.urlsplit(device.config.hub)
+    if key.first_use and key.fingerprint and address.scheme != "https" and not is_loopback(address.hostname or ""):
+        return WARNING, f"{words}. The key came over plain http: compare it with sealift-hub init, and pass it to sealift-agent init --hub-key."
+    return OK, words
 
 
 def _installed(device: LocalDevice) -> tuple[str, str]:

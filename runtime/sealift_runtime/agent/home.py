@@ -46,6 +46,11 @@ class Home:
         return self.directory / "keys" / "device.pem"
 
     @property
+    def hub_key(self) -> Path:
+        """The hub's public key, if it was pinned on first use."""
+        return self.directory / "keys" / "hub.pub"
+
+    @property
     def trust(self) -> Path:
         """Verified TUF metadata."""
         return self.directory / "trust"

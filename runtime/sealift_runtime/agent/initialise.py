@@ -17,6 +17,7 @@ from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.private_home import PRIVATE_UMASK, check_owner, make_home, make_private, umask
+from sealift_runtime.reports.hub_key import HubKey
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.workflow import start
@@ -32,7 +33,7 @@ def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock, *, fo
     2. The root of trust signs itself; a home that already trusts another is refused.
     3. The device key is made, once.
     4. The configuration is written last, so a home that has one is complete. One that says something else is replaced only by ``force``; one that
-       can't be used is made anew.
+       can't be used is made anew. To name the hub's key where none is known needs no ``force``: nothing is replaced.
 
     Run again with the same root it only replaces the configuration. Raises `ConfigurationError` or `TrustError`.
     """
@@ -53,7 +54,7 @@ def _configure(home: Home, config: AgentConfig, clock: Clock, *, force: bool) ->
     """Write the configuration, and an event about it; what it changed, in words. `ConfigurationError` if it needs ``force`` for that."""
     damage = _damage(home)
     changes = (damage,) if damage else changed_settings(home, config)
-    if changes and not damage and not force:
+    if changes and not damage and not force and not _only_names_hub_key(home, config, changes):
         raise ConfigurationError(
             "this device is already set up, and this would change its configuration",
             where=str(home.directory),
@@ -69,6 +70,11 @@ def _configure(home: Home, config: AgentConfig, clock: Clock, *, force: bool) ->
         state.record(event, detail=detail, now=clock.now())
         state.close()
     return changes
+
+
+def _only_names_hub_key(home: Home, config: AgentConfig, changes: tuple[str, ...]) -> bool:
+    pinned = HubKey(home.hub_key).fingerprint
+    return changes == (f"hub.key: nothing → {config.hub_key}",) and pinned in (None, config.hub_key)
 
 
 def changed_settings(home: Home, config: AgentConfig) -> tuple[str, ...]:

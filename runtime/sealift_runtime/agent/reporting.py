@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sealift_core.errors import SealiftError
 from sealift_core.http.http_session import HttpSession, open_session
 from sealift_core.messages.report import MAX_STANDING_CHARACTERS, InstalledModel
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.hub_trouble import note_taken, note_trouble
 from sealift_runtime.agent.standing import standings
 from sealift_runtime.reports.sender import send_pending
 
@@ -61,12 +63,19 @@ def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:
 
 
 def send(device: LocalDevice, opened: Callable[[HttpSession], None] = lambda _: None) -> int:
-    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached.
+    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached, or as `send_pending`.
 
     ``opened`` is given the session before it is used, so that somebody else can cut it.
     """
-    with open_session(device.config.hub, certain_time=device.certain_time) as http:
-        opened(http)
-        if device.config.ca_file:
-            http.verify = device.config.ca_file
-        return send_pending(device.spool, device.config.hub, http)
+    try:
+        with open_session(device.config.hub, certain_time=device.certain_time) as http:
+            opened(http)
+            if device.config.ca_file:
+                http.verify = device.config.ca_file
+            sent = send_pending(device.spool, device.config.hub, http, device.hub_key)
+    except SealiftError as error:
+        note_trouble(device.state, error, device.clock.now())
+        raise
+    if sent:
+        note_taken(device.state)
+    return sent

@@ -23,16 +23,20 @@ _AT_START = ("serving.host: ", "serving.port: ")
 
 
 @click.command()
-@click.option("--repo", required=True, metavar="URL-or-DIR", help="Repository to install from: an http(s):// URL or a directory.")
+@click.option("--repo", metavar="URL-or-DIR", help="Repository to install from: an http(s):// URL or a directory. A new device needs it.")
 @click.option(
     "--root",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Root of trust: the repository's metadata/root.json, obtained in a way that you trust.",
+    help="Root of trust: the repository's metadata/root.json, obtained in a way that you trust. A new device needs it.",
 )
 @click.option("--channel", help="Channel to follow. Default: stable.")
 @click.option("--name", help="What people call this device, in the hub's lists too, such as press-7. Default: the machine's name.")
 @click.option("--hub", metavar="URL", help="Hub to send reports to. Without a hub, use sealift-agent export.")
+@click.option(
+    "--hub-key",
+    metavar="FINGERPRINT",
+    help="Fingerprint of the hub's key, as sealift-hub init prints it: only receipts signed by it count. Default: the key of the first receipt.",
+)
 @click.option("--ca-file", help="File with the CA certificates (PEM) to trust for https instead of the default ones.")
 @click.option(
     "--set",
@@ -45,11 +49,12 @@ _AT_START = ("serving.host: ", "serving.port: ")
 @home_option
 @json_option
 def init(
-    repo: str,
-    root: Path,
+    repo: str | None,
+    root: Path | None,
     channel: str | None,
     name: str | None,
     hub: str | None,
+    hub_key: str | None,
     ca_file: str | None,
     settings: tuple[str, ...],
     force: bool,
@@ -63,24 +68,35 @@ def init(
     """
     place = Home.locate(home)
     check_owner(place.directory)
-    if "://" not in repo:
+    before = _configuration(place)
+    if repo is not None and "://" not in repo:
         repo = str(Path(repo).absolute())
+    if before is None and (repo is None or root is None):
+        raise click.UsageError(f"Missing option '{'--repo' if repo is None else '--root'}', which a new device needs.")
     given = {
+        "repository": repo,
         "channel": channel,
         "name": name,
         "hub": None if hub is None else hub.rstrip("/"),
+        "hub_key": hub_key,
         "ca_file": str(Path(ca_file).absolute()) if ca_file else ca_file,
     }
-    before = _configuration(place) or AgentConfig(repository=repo, channel="stable")
     changed: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
-    config = with_settings(dataclasses.replace(before, repository=repo, **changed), settings)
+    config = with_settings(dataclasses.replace(before or AgentConfig(repository="", channel="stable"), **changed), settings)
     first = not _is_set_up(place)
-    key, changes = initialise(place, config, read_root(root), SystemClock(), force=force)
+    key, changes = initialise(place, config, read_root(root or place.directory / "root.json"), SystemClock(), force=force)
     fingerprint = key.public_key.fingerprint
-    fields = {"home": str(place.directory), "device": fingerprint, "repository": repo, "channel": config.channel, "hub": config.hub}
+    fields = {
+        "home": str(place.directory),
+        "device": fingerprint,
+        "repository": config.repository,
+        "channel": config.channel,
+        "hub": config.hub,
+        "hub_key": config.hub_key,
+    }
     lines = [f"Device {fingerprint[:16]} {'is' if first else 'was already'} set up in {place.directory}."]
     lines += [f"Changed: {change}" for change in changes] + _running(place, changes)
-    lines.append(f"It follows {config.channel} of {repo}. Next, run: sealift-agent sync")
+    lines.append(f"It follows {config.channel} of {config.repository}. Next, run: sealift-agent sync")
     show(fields | {"name": config.name, "changes": list(changes)}, lines, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.hub_trouble import hub_facts
 from sealift_runtime.agent.reporting import installed_models
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.standing import standings
@@ -58,6 +59,7 @@ def gather(device: LocalDevice, events: int) -> dict[str, Any]:
             for refusal in device.state.refusals()
         ],
         "standings": [standing.json() for standing in standings(device)],
+        "hub": hub_facts(device),
         "reports": {"sealed": chain.number, "acknowledged": chain.acknowledged},
         "events": [
             {
@@ -99,6 +101,7 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         f"device   {fields['device'][:16]} in {fields['home']}, {running}",
         f"channel  {fields['channel']} of {fields['repository']}",
         f"reports  {reports['sealed']} sealed, {reports['acknowledged']} acknowledged",
+        *_hub_lines(fields["hub"]),
         "",
     ]
     behind = {standing["name"] for standing in fields["standings"] if standing["behind"]}
@@ -118,3 +121,9 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         what = " ".join(filter(None, (event["kind"], event["model"], event["version"])))
         lines.append(f"{event['time']}  {what}" + (f": {event['detail']}" if event["detail"] else ""))
     return lines
+
+
+def _hub_lines(hub: dict[str, Any]) -> list[str]:
+    lines = [f"hub      {hub['url'] or 'none (by medium)'}, {hub['pinned']}"]
+    trouble = hub["trouble"]
+    return [*lines, f"         no report came there since {trouble['since']}: {trouble['reason']}"] if trouble else lines

@@ -12,12 +12,14 @@ from sealift_core import beneath, durable
 from sealift_core.errors import IntegrityError, LimitError, TransportError
 from sealift_core.messages.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS, device_folder, report_file
 from sealift_core.messages.receipt import MAX_BYTES, Receipt
+from sealift_runtime.reports.hub_key import HubKey
 from sealift_runtime.reports.spool import ReportSpool
 
 
 def export_reports(spool: ReportSpool, directory: Path) -> int:
-    """Write every report without a receipt to a medium; how many there are. Those that the hub has are removed from it.
+    """Write every report that is in the spool to a medium; how many of them have no receipt. Those that were let go are removed from it.
 
+    Reports whose receipt isn't confirmed yet go along: a hub that was set back to an older copy of its database misses none of them.
     No link on the medium is followed. Raises `TransportError` if there is no such directory (a medium that isn't mounted), `IntegrityError`
     if a link stands where the folder should, `StoreError` or `DiskFullError`.
     """
@@ -26,26 +28,29 @@ def export_reports(spool: ReportSpool, directory: Path) -> int:
     path = device_folder(directory, spool.device)
     with durable.translate_disk_errors(path), beneath.open_folder(directory, REPORTS, spool.device, create=True) as folder:
         durable.write_bytes(path / DEVICE_KEY, spool.public_key.pem(), folder=folder)
-        _clear(folder, spool.chain.acknowledged)
+        acknowledged = spool.chain.acknowledged
+        oldest = spool.next_report(0)
+        _clear(folder, acknowledged if oldest is None else oldest[0] - 1)
         exported, at = 0, 0
-        while (pending := spool.next_pending(at)) is not None:
-            at, envelope = pending
+        while (report := spool.next_report(at)) is not None:
+            at, envelope = report
             if not _holds(folder, report_file(at), envelope):
                 durable.write_bytes(path / report_file(at), envelope, folder=folder)
-            exported += 1
+            exported += at > acknowledged
         return exported
 
 
-def _clear(folder: int, acknowledged: int) -> None:
+def _clear(folder: int, last: int) -> None:
     for name in filter(REPORT_FILE.fullmatch, beneath.names_in(folder)):
-        if int(name.partition(".")[0]) <= acknowledged:
+        if int(name.partition(".")[0]) <= last:
             os.unlink(name, dir_fd=folder)
 
 
-def import_receipt(spool: ReportSpool, directory: Path) -> Receipt | None:
-    """Read what the hub wrote to a medium and let go what it has; None if it hasn't written anything for this device yet.
+def import_receipt(spool: ReportSpool, directory: Path, key: HubKey) -> Receipt | None:
+    """Read what the hub wrote to a medium and let go what it confirms; None if it hasn't written anything for this device yet.
 
-    Raises `ReportError` for a receipt that can't be, `DocumentError` for a damaged one, `IntegrityError` for a link or a pipe, `LimitError`.
+    Raises `SignatureError` for a receipt that the hub's ``key`` didn't sign, `ReportError` for one that can't be, `DocumentError` for a damaged
+    one, `IntegrityError` for a link or a pipe, `LimitError`.
     """
     path = device_folder(directory, spool.device) / RECEIPT
     try:
@@ -55,7 +60,7 @@ def import_receipt(spool: ReportSpool, directory: Path) -> Receipt | None:
         return None
     except OSError as error:
         raise TransportError(f"the receipt can't be read ({error.strerror})", where=str(path)) from error
-    receipt = Receipt.parse(data, where=str(path))
+    receipt = key.open_carried(data, where=str(path))
     spool.acknowledge(receipt)
     return receipt
 

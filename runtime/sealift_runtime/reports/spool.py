@@ -8,7 +8,8 @@ What is durable, and when:
 2. While as many reports as `SpoolLimits` allows wait for their receipt, nothing is sealed: windows wait and are merged by their age
    (`merging`), events wait in the ledger that they come from. Nothing is dropped. A caller that seals again and again asks for the same while
    any report waits: so a hub that is away for long finds one heartbeat, and windows whose resolution goes by their age.
-3. `ReportSpool.acknowledge` lets reports go once the hub has them.
+3. `ReportSpool.acknowledge` lets reports go once the hub has confirmed them: an acknowledged report stays until a receipt for a later one comes, or
+   until so many are kept as `SpoolLimits` allows. A hub that was set back to a copy of its database from between the two gets them again.
 
 Several threads and processes may use one spool; each call has a connection of its own.
 """
@@ -54,12 +55,14 @@ _BUSY_TIMEOUT_S: Final = 10.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolLimits:
-    """How much may wait for its receipt, and how much one report may hold."""
+    """How much may wait for its receipt, how much one report may hold, and how much is kept that has one."""
 
     reports: int = 1_000
     size_bytes: int = 256 * 2**20
     report_bytes: int = MAX_REPORT_BYTES // 4
     events_per_report: int = 1_000
+    kept_reports: int = 1_000
+    kept_bytes: int = 64 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ class ReportSpool:
         return sealed
 
     def _waits(self, database: sqlite3.Connection) -> bool:
-        return database.execute("SELECT 1 FROM report LIMIT 1").fetchone() is not None
+        return database.execute("SELECT 1 FROM report WHERE number > ? LIMIT 1", (_chain(database).acknowledged,)).fetchone() is not None
 
     def _seal(
         self,
@@ -173,39 +176,57 @@ class ReportSpool:
         return windows, []
 
     def _is_full(self, database: sqlite3.Connection) -> bool:
-        count, size = database.execute("SELECT count(*), coalesce(sum(length(envelope)), 0) FROM report").fetchone()
+        waiting = "SELECT count(*), coalesce(sum(length(envelope)), 0) FROM report WHERE number > ?"
+        count, size = database.execute(waiting, (_chain(database).acknowledged,)).fetchone()
         return bool(count >= self._limits.reports or size >= self._limits.size_bytes)
 
     def pending(self) -> list[tuple[int, bytes]]:
         """Every report without a receipt, oldest first: number and envelope."""
         with self._transaction() as database:
-            return [(number, envelope) for number, envelope in database.execute("SELECT number, envelope FROM report ORDER BY number")]
+            acknowledged = _chain(database).acknowledged
+            return database.execute("SELECT number, envelope FROM report WHERE number > ? ORDER BY number", (acknowledged,)).fetchall()
 
-    def next_pending(self, after: int) -> tuple[int, bytes] | None:
-        """The oldest report without a receipt whose number is above ``after``."""
+    def next_report(self, after: int) -> tuple[int, bytes] | None:
+        """The oldest report whose number is above ``after``, whether it waits for its receipt or is kept: number and envelope."""
         with self._transaction() as database:
             row = database.execute("SELECT number, envelope FROM report WHERE number > ? ORDER BY number LIMIT 1", (after,)).fetchone()
         return (row[0], row[1]) if row else None
 
     def acknowledge(self, receipt: Receipt) -> None:
-        """Let go what the hub has; an older receipt changes nothing.
+        """Take over how far the hub has the reports, and let go what this confirms; an older receipt changes nothing.
 
-        Raises `ReportError` for another device's receipt, or one for reports that were never made.
+        1. What an earlier receipt acknowledged is confirmed by one for a later report, and goes.
+        2. Of what this one acknowledges for the first time, as much is kept as `SpoolLimits` allows, the newest.
+
+        Raises `ReportError` for another device's receipt, or one for reports that were never made. Whoever calls has checked its signature.
         """
         if receipt.device != self.device:
             raise ReportError("the receipt is for another device", expected=self.device, found=receipt.device)
         with self._transaction() as database:
-            newest = _chain(database).number
+            chain = _chain(database)
+            newest, before = chain.number, chain.acknowledged
             if receipt.acknowledged > newest:
                 raise ReportError(
                     "the receipt acknowledges reports that this device never made",
                     where=str(self.path),
                     expected=f"at most {newest}",
                     found=str(receipt.acknowledged),
-                    advice="The device's spool was lost, or two devices use the same key. Give this device a new key and enrol it again.",
+                    advice="This device's home was restored from a copy, its spool was lost, or two devices use its key. If it is the only one, run "
+                    f"sealift-hub resume {self.device[:12]} at the hub. Otherwise give one of them a new key.",
                 )
-            database.execute("DELETE FROM report WHERE number <= ?", (receipt.acknowledged,))
-            database.execute("UPDATE chain SET acknowledged = max(acknowledged, ?)", (receipt.acknowledged,))
+            if receipt.acknowledged > before:
+                database.execute("DELETE FROM report WHERE number <= ?", (before,))  # 1
+                database.execute("UPDATE chain SET acknowledged = ?", (receipt.acknowledged,))
+                self._bound_kept(database, receipt.acknowledged)  # 2
+
+    def _bound_kept(self, database: sqlite3.Connection, acknowledged: int) -> None:
+        count, size = 0, 0
+        kept = database.execute("SELECT number, length(envelope) FROM report WHERE number <= ? ORDER BY number DESC", (acknowledged,)).fetchall()
+        for number, length in kept:
+            count, size = count + 1, size + length
+            if count > self._limits.kept_reports or size > self._limits.kept_bytes:
+                database.execute("DELETE FROM report WHERE number <= ?", (number,))
+                return
 
     @property
     def chain(self) -> Chain:

@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.receipt import Receipt, open_receipt
 from sealift_core.messages.report import Event
+from sealift_core.signing.keys import PrivateKey
 from support.hub import RunningHub, running_hub
 from support.simulated import NOON, SimulatedDevice, drift, installed, window
 
@@ -50,12 +51,14 @@ def raw_status(hub: RunningHub, method: str, target: str) -> tuple[int, bytes]:
 
 class TestDevices:
     def test_a_device_enrols_and_sends_and_is_told_what_is_here(self, hub: RunningHub) -> None:
-        device = SimulatedDevice()
+        device, key = SimulatedDevice(), PrivateKey.load(hub.data / "hub-key.pem").public_key.fingerprint
         assert [hub.enrol(device).status_code for _ in range(2)] == [201, 200]
+        assert open_receipt(hub.enrol(device).content, key, where="answer").receipt == Receipt(device=device.id, acknowledged=0)
         for number in (1, 2):
             answer = hub.send(device, device.report(models=[installed()], windows=[window()]))
             assert answer.status_code == 200
-            assert Receipt.parse(answer.content, where="answer") == Receipt(device=device.id, acknowledged=number)
+            receipt = Receipt(device=device.id, acknowledged=number)
+            assert open_receipt(answer.content, key, where="answer").receipt == Receipt.parse(answer.content, where="answer") == receipt
         again = hub.send(device, device.sealed[0])
         assert (again.status_code, again.json()["acknowledged"]) == (200, 2)
         assert hub.device(device)["models"][0]["requests"] == 200

@@ -11,7 +11,7 @@ from sealift_hub.errors import UnknownDeviceError
 from sealift_hub.fleet import queries
 from sealift_hub.storage.database import Database
 from sealift_hub.storage.models import StoredDevice
-from support.hub import hub_command, hub_json, running_hub
+from support.hub import hub_command, hub_json, made_hub, running_hub
 from support.simulated import NOON, SimulatedDevice, installed, window
 
 STANDING = "vibration 1.4.0 was rolled back and is refused since 2027-01-01T12:00:00Z: more alarms. 1.3.0 stays. Publish a mended version."
@@ -22,7 +22,7 @@ def test_a_device_behind_its_channel_is_told_in_its_own_words(tmp_path: Path) ->
     model = installed(channel_version="1.4.0", condition="rolled back", standing=STANDING)
     device.report(models=[model], windows=[window(failures={"bad-request": 50, "model": 2})])
     device.export(tmp_path / "medium")
-    hub_command("import", tmp_path / "medium", "--data", tmp_path / "data").ok()
+    hub_command("import", tmp_path / "medium", "--data", made_hub(tmp_path / "data")).ok()
     listed = hub_command("devices", "--data", tmp_path / "data").out
     assert "lathe-2" in listed
     assert "behind the channel" in listed
@@ -46,7 +46,7 @@ def test_a_device_as_its_channel_says_is_behind_nothing(tmp_path: Path) -> None:
     device = SimulatedDevice()
     device.report(models=[installed(channel_version="1.3.0", condition="current"), installed("older-agent")])
     device.export(tmp_path / "medium")
-    hub_command("import", tmp_path / "medium", "--data", tmp_path / "data").ok()
+    hub_command("import", tmp_path / "medium", "--data", made_hub(tmp_path / "data")).ok()
     assert "behind" not in hub_command("devices", "--data", tmp_path / "data").out
     assert hub_json("devices", "--data", tmp_path / "data")["devices"][0]["behind"] is False
 

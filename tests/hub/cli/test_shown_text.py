@@ -11,7 +11,7 @@ import pytest
 from corpus.texts import NASTY
 from sealift_core.messages.report import Event
 from sealift_core.terminal.printable import printable
-from support.hub import RunningHub, hub_command, running_hub
+from support.hub import RunningHub, hub_command, made_hub, running_hub
 from support.simulated import NOON, SimulatedDevice, drift, installed, window
 
 #: Half a surrogate pair can't be in a report: it is no JSON in UTF-8.
@@ -49,17 +49,17 @@ def is_printable(text: str) -> bool:
 
 def test_the_list_of_devices_has_one_line_for_each_and_each_model(tmp_path: Path, device: SimulatedDevice) -> None:
     device.export(tmp_path / "medium")
-    hub_command("import", tmp_path / "medium", "--data", tmp_path / "data").ok()
+    hub_command("import", tmp_path / "medium", "--data", made_hub(tmp_path / "data")).ok()
     done = hub_command("devices", "--data", tmp_path / "data").ok()
     assert is_printable(done.out)
-    head, model = done.out.splitlines()
+    _, head, model = done.out.splitlines()
     assert "press\\x1b[2J\\n0000  fake  seen just now\\u202e  seen" in head
     assert "vib\\x1b[5m\\nx 1.3.0\\u202e com\\x1bmitted:" in model
 
 
 def test_the_same_list_for_machines_has_the_names_as_they_are(tmp_path: Path, device: SimulatedDevice) -> None:
     device.export(tmp_path / "medium")
-    hub_command("import", tmp_path / "medium", "--data", tmp_path / "data").ok()
+    hub_command("import", tmp_path / "medium", "--data", made_hub(tmp_path / "data")).ok()
     done = hub_command("devices", "--data", tmp_path / "data", "--json").ok()
     assert is_printable(done.out)
     assert done.json["devices"][0]["name"] == EVIL
@@ -105,7 +105,7 @@ def test_a_refused_file_on_a_medium_is_named_on_one_line(tmp_path: Path) -> None
     folder = device.export(tmp_path / "medium")
     (folder / "0000000002.json").write_text('{"\x1b[2J": 1}')
     (folder / "0000000003\x1b[2J\n.json").write_text("{}")
-    done = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
+    done = hub_command("import", tmp_path / "medium", "--data", made_hub(tmp_path / "data"))
     assert is_printable(done.out + done.err)
     (tmp_path / "medium" / "sealift-reports" / "x\x1b[2J\ny").mkdir()
     done = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")

@@ -62,7 +62,10 @@ def test_a_first_report_that_names_a_report_before_it_is_a_fork() -> None:
 
 def test_a_gap_names_what_is_missing_and_what_to_send() -> None:
     error = gap_error(head_after(1), opened(SEALED[3]), where="here")
-    assert str(error) == "here: report 4 can't be accepted yet: reports 2 to 3 are missing. Send report 2 first."
+    assert str(error) == (
+        "here: report 4 can't be accepted yet: reports 2 to 3 are missing. Send report 2 first. If the device no longer has it, run "
+        f"sealift-hub resume {DEVICE.id[:12]} at the hub."
+    )
     assert error.acknowledged == 1
 
 

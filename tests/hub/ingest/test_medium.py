@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.receipt import Receipt, open_receipt
+from sealift_core.signing.keys import PrivateKey
 from sealift_hub.errors import MediumError
 from sealift_hub.ingest.intake import Intake, Taken
 from sealift_hub.ingest.medium import DeviceImport, import_medium
@@ -14,6 +15,8 @@ from sealift_hub.storage.database import Database
 from support.clocks import ManualClock
 from support.odd_files import replace_file
 from support.simulated import SimulatedDevice
+
+HUB_KEY = PrivateKey.generate()
 
 
 @pytest.fixture
@@ -35,15 +38,15 @@ def folder(tmp_path: Path, device: SimulatedDevice) -> Path:
 
 
 def outcome(intake: Intake, folder: Path, limits: Limits | None = None) -> DeviceImport:
-    [imported] = import_medium(intake, folder.parents[1], limits or Limits())
+    [imported] = import_medium(intake, folder.parents[1], HUB_KEY, limits or Limits())
     return imported
 
 
 def test_reports_are_taken_and_a_receipt_is_left(intake: Intake, folder: Path, device: SimulatedDevice) -> None:
     imported = outcome(intake, folder)
     assert (imported.enrolled, imported.new, imported.known, imported.refused, imported.acknowledged) == (True, 4, 0, (), 4)
-    receipt = Receipt.parse((folder / "receipt.json").read_bytes(), where="receipt")
-    assert receipt == Receipt(device=device.id, acknowledged=4)
+    signed = open_receipt((folder / "receipt.json").read_bytes(), HUB_KEY.public_key.fingerprint, where="receipt")
+    assert signed.receipt == Receipt(device=device.id, acknowledged=4)
 
 
 def test_a_second_import_changes_nothing_on_either_side(intake: Intake, folder: Path) -> None:
@@ -106,7 +109,7 @@ def test_a_linked_folder_of_reports_is_no_medium(intake: Intake, folder: Path, t
     (tmp_path / "other").mkdir()
     (tmp_path / "other/sealift-reports").symlink_to(folder.parent)
     with pytest.raises(MediumError, match="the medium holds no reports"):
-        import_medium(intake, tmp_path / "other")
+        import_medium(intake, tmp_path / "other", HUB_KEY)
     assert not (folder / "receipt.json").exists()
 
 
@@ -135,7 +138,7 @@ def test_a_folder_that_can_not_be_listed_keeps_no_other_device_s_reports_out(fol
     other.export(tmp_path / "medium")
     intake = LosingIntake(Database.in_directory(tmp_path / "data"), ManualClock())
     intake.lost = folder
-    imported = {device.device: device for device in import_medium(intake, tmp_path / "medium")}
+    imported = {device.device: device for device in import_medium(intake, tmp_path / "medium", HUB_KEY)}
     assert (imported[other.id].new, imported[other.id].refused) == (1, ())
     assert "can't be listed" in imported[folder.name].refused[0].reason
 
@@ -149,7 +152,7 @@ def test_an_endless_report_is_refused_unread(intake: Intake, folder: Path) -> No
 
 def test_a_medium_without_reports_is_named(intake: Intake, tmp_path: Path) -> None:
     with pytest.raises(MediumError, match="sealift-agent export"):
-        import_medium(intake, tmp_path)
+        import_medium(intake, tmp_path, HUB_KEY)
 
 
 def test_a_receipt_that_can_not_be_written_is_told_and_the_reports_are_taken(intake: Intake, folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_several_hubs_may_start_at_once(tmp_path: Path) -> None:
-    words = [COMMAND, "devices", "--data", str(tmp_path)]
+    words = [COMMAND, "init", "--data", str(tmp_path)]
     hubs = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [(hub.communicate(timeout=60)[1], hub.returncode) for hub in hubs] == [("", 0)] * 4
 
@@ -100,6 +100,6 @@ def test_several_hubs_may_start_at_once(tmp_path: Path) -> None:
 def test_postgresql_can_have_every_table(table: object) -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     described = Base.metadata.tables[str(getattr(table, "name", ""))]
-    assert "TIMESTAMP WITH TIME ZONE" in str(CreateTable(described).compile(dialect=dialect)) or described.name == "device_models"
+    assert "TIMESTAMP WITH TIME ZONE" in str(CreateTable(described).compile(dialect=dialect)) or described.name in ("device_models", "settings")
     for index in described.indexes:
         assert str(CreateIndex(index).compile(dialect=dialect))

@@ -65,6 +65,14 @@ def build(site: Path, out: Path, *channels: str, models: tuple[str, ...] = (), v
     return build_kit(request, now=now)
 
 
+def test_a_kit_names_the_key_of_the_site_s_hub(site: Path, tmp_path: Path) -> None:
+    wheels = WheelRequest(folder=site / "wheels")
+    made = build_kit(KitRequest(repository=site / "repo", out=tmp_path / "kit", channels=("stable",), wheels=wheels, hub_key="5" * 64), now=NOW)
+    assert f"hub_key='{'5' * 64}'" in (made.directory / "install.sh").read_text()
+    with pytest.raises(KitError, match="--hub-key: not the fingerprint of a key: expected 64 hex digits, as `sealift-hub init` prints them"):
+        build_kit(KitRequest(repository=site / "repo", out=tmp_path / "other", channels=("stable",), wheels=wheels, hub_key="x"), now=NOW)
+
+
 def test_a_kit_has_all_that_a_site_needs_and_nothing_else(site: Path, tmp_path: Path) -> None:
     kit = build(site, tmp_path / "kit")
     requirements = f"requirements-3.{sys.version_info.minor}.txt"

@@ -37,13 +37,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "repo"
 
 
+HUB_KEY = "5" * 64
+
+
 @pytest.fixture
 def medium(repository: Path, tmp_path: Path) -> Path:
     return build(repository, write_agent_wheels(tmp_path / "given"), tmp_path / "kit")
 
 
-def build(repository: Path, wheels: Path, out: Path) -> Path:
-    words = ["build", "--repo", str(repository), "--out", str(out), "--wheels", str(wheels), "--json"]
+def build(repository: Path, wheels: Path, out: Path, *options: str) -> Path:
+    words = ["build", *options, "--repo", str(repository), "--out", str(out), "--wheels", str(wheels), "--json"]
     result = CliRunner().invoke(kit_command, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     # click 8.1 puts the warnings there, too.
@@ -92,7 +95,7 @@ class History:
 def history(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
     folder = tmp_path_factory.mktemp("history")
     medium = build(repository, write_agent_wheels(folder / "wheels"), folder / "kit")
-    newer = build(repository, write_agent_wheels(folder / "newer", version="9.10.0"), folder / "kit2")
+    newer = build(repository, write_agent_wheels(folder / "newer", version="9.10.0"), folder / "kit2", "--hub-key", HUB_KEY)
     words = ["--prefix", "agent", "--home", str(folder / "state"), "--channel", "beta"]
     runs, made = [], []
     for kit, code in ((medium, "3"), (medium, "0"), (medium, "0"), (newer, "0")):
@@ -127,8 +130,9 @@ def test_installing_again_does_no_harm(history: History) -> None:
 def test_a_newer_kit_upgrades_the_agent_in_place(history: History) -> None:
     assert history.runs[3].returncode == 0, history.runs[3].stderr
     assert "Sealift agent 9.10.0 is installed" in history.runs[3].stdout
+    assert history.calls[3][-1] == ["init", "--hub-key", HUB_KEY, "--home", str(history.folder / "state")], "a device of before gets the hub's key"
     assert next((history.folder / "agent/lib").glob("*/site-packages/sealift_runtime-*.dist-info")).name == "sealift_runtime-9.10.0.dist-info"
-    assert history.calls[3] == history.calls[1]
+    assert history.calls[3][:-1] == history.calls[1]
 
 
 @pytest.mark.parametrize("victim", ["wheels/sealift_runtime-9.9.9-py3-none-any.whl", "root.json", "repository/metadata/timestamp.json", "README.txt"])

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.receipt import Receipt, seal_receipt
+from sealift_core.signing.keys import PrivateKey
 from support.agents import AgentUnderTest, device
 from support.repositories import Repository
 from support.small_disk import small_disk
+
+HUB = PrivateKey.generate()
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def agent(tmp_path: Path) -> Iterator[AgentUnderTest]:
     repository = Repository(tmp_path / "repository", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
     repository.add_release("1.0.0")
     with device(tmp_path / "device") as made:
-        made.init(repository.directory, repository.metadata / "1.root.json")
+        made.init(repository.directory, repository.metadata / "1.root.json", "--hub-key", HUB.public_key.fingerprint)
         yield made
 
 
@@ -29,7 +32,7 @@ def test_a_medium_with_a_receipt_alone_is_read(tmp_path: Path, agent: AgentUnder
     medium.mkdir()
     exported = agent.command("export", medium, "--json").json
     folder = medium / "sealift-reports" / exported["device"]
-    (folder / "receipt.json").write_bytes(Receipt(device=exported["device"], acknowledged=1).to_bytes())
+    (folder / "receipt.json").write_bytes(seal_receipt(Receipt(device=exported["device"], acknowledged=1), HUB))
     done = agent.command("import", medium, "--json")
     assert done.code == 0, done.err
     assert done.json == {"acknowledged": 1}

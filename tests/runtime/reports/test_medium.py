@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sealift_core.errors import DocumentError, IntegrityError, LimitError, ReportError, TransportError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, ReportError, SignatureError, TransportError
 from sealift_core.messages.medium import device_folder
-from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.receipt import Receipt, seal_receipt
 from sealift_core.signing.keys import PrivateKey, PublicKey
+from sealift_runtime.reports.hub_key import HubKey
 from sealift_runtime.reports.medium import export_reports, import_receipt
 from sealift_runtime.reports.spool import ReportSpool
 from support.clocks import ManualClock
 from support.sticks import as_nobody, stick
 from support.windows import HOST, make_window
+
+HUB = PrivateKey.generate()
+PINNED = HubKey(Path("no such file"), HUB.public_key.fingerprint)
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def medium(tmp_path: Path) -> Path:
 
 def write_receipt(medium: Path, spool: ReportSpool, number: int) -> None:
     receipt = Receipt(device=spool.device, acknowledged=number)
-    (device_folder(medium, spool.device) / "receipt.json").write_bytes(receipt.to_bytes())
+    (device_folder(medium, spool.device) / "receipt.json").write_bytes(seal_receipt(receipt, HUB))
 
 
 def test_a_medium_gets_the_key_and_every_report_under_plain_names(spool: ReportSpool, medium: Path) -> None:
@@ -54,25 +59,52 @@ def test_exporting_again_adds_what_is_new_and_mends_what_was_cut_off(spool: Repo
     assert (folder / "0000000002.json").read_bytes() == spool.pending()[1][1]
 
 
-def test_a_receipt_lets_go_what_the_hub_has_and_the_next_export_clears_it_away(spool: ReportSpool, medium: Path) -> None:
+def test_what_a_later_receipt_confirms_is_let_go_and_the_next_export_clears_it_away(spool: ReportSpool, medium: Path) -> None:
     export_reports(spool, medium)
     write_receipt(medium, spool, 2)
-    assert import_receipt(spool, medium) == Receipt(device=spool.device, acknowledged=2)
+    assert import_receipt(spool, medium, PINNED) == Receipt(device=spool.device, acknowledged=2)
     assert [number for number, _ in spool.pending()] == [3]
     assert export_reports(spool, medium) == 1
+    names = sorted(path.name for path in device_folder(medium, spool.device).iterdir())
+    assert names == ["0000000001.json", "0000000002.json", "0000000003.json", "device.pub", "receipt.json"]
+    write_receipt(medium, spool, 3)
+    import_receipt(spool, medium, PINNED)
+    assert export_reports(spool, medium) == 0
     names = sorted(path.name for path in device_folder(medium, spool.device).iterdir())
     assert names == ["0000000003.json", "device.pub", "receipt.json"]
 
 
+@pytest.mark.parametrize(
+    ("key", "data", "words"),
+    [
+        pytest.param(PINNED, Receipt.to_bytes, r"receipt\.json: the receipt isn't signed.*No report was dropped", id="unsigned"),
+        pytest.param(PINNED, lambda receipt: seal_receipt(receipt, PrivateKey.generate()), "another key than the hub's", id="foreign"),
+        pytest.param(
+            HubKey(Path("no such file")), lambda receipt: seal_receipt(receipt, HUB), "doesn't know the hub's key.*init --hub-key", id="no key pinned"
+        ),
+    ],
+)
+def test_a_receipt_that_the_hub_did_not_sign_drops_nothing(
+    spool: ReportSpool, medium: Path, key: HubKey, data: Callable[[Receipt], bytes], words: str
+) -> None:
+    export_reports(spool, medium)
+    (device_folder(medium, spool.device) / "receipt.json").write_bytes(data(Receipt(device=spool.device, acknowledged=3)))
+    with pytest.raises(SignatureError, match=words):
+        import_receipt(spool, medium, key)
+    assert len(spool.pending()) == 3
+    assert spool.chain.acknowledged == 0
+    assert key.fingerprint in (None, HUB.public_key.fingerprint)
+
+
 def test_a_medium_that_the_hub_has_not_seen_has_no_receipt(spool: ReportSpool, medium: Path) -> None:
-    assert import_receipt(spool, medium) is None
+    assert import_receipt(spool, medium, PINNED) is None
 
 
 def test_a_receipt_beyond_what_was_made_is_refused(spool: ReportSpool, medium: Path) -> None:
     export_reports(spool, medium)
     write_receipt(medium, spool, 9)
     with pytest.raises(ReportError, match="never made"):
-        import_receipt(spool, medium)
+        import_receipt(spool, medium, PINNED)
     assert len(spool.pending()) == 3
 
 
@@ -80,7 +112,7 @@ def test_a_damaged_receipt_names_its_file(spool: ReportSpool, medium: Path) -> N
     export_reports(spool, medium)
     (device_folder(medium, spool.device) / "receipt.json").write_bytes(b"\x00" * 100)
     with pytest.raises(DocumentError, match=r"receipt\.json: not valid JSON"):
-        import_receipt(spool, medium)
+        import_receipt(spool, medium, PINNED)
 
 
 @pytest.mark.parametrize("folder", ["sealift-reports", "device"])
@@ -89,7 +121,8 @@ def test_nothing_is_written_or_removed_by_a_linked_folder(spool: ReportSpool, me
     inside = victim / spool.device if folder == "sealift-reports" else victim
     inside.mkdir(parents=True)
     (inside / "0000000001.json").write_bytes(b"mine")
-    spool.acknowledge(Receipt(device=spool.device, acknowledged=1))
+    for acknowledged in (1, 2):
+        spool.acknowledge(Receipt(device=spool.device, acknowledged=acknowledged))
     place = medium / "sealift-reports" if folder == "sealift-reports" else device_folder(medium, spool.device)
     place.parent.mkdir(exist_ok=True)
     place.symlink_to(victim)
@@ -112,7 +145,7 @@ def test_a_receipt_that_is_no_bounded_file_is_refused_at_once(spool: ReportSpool
         place.touch()
         os.truncate(place, 10**12)
     with pytest.raises((IntegrityError, LimitError), match=r"receipt.json: (not a regular file|too large)"):
-        import_receipt(spool, medium)
+        import_receipt(spool, medium, PINNED)
 
 
 @pytest.mark.parametrize("replacement", ["link", "pipe"])

@@ -129,6 +129,42 @@ def test_another_devices_receipt_is_refused(tmp_path: Path) -> None:
         open_spool(tmp_path).acknowledge(Receipt(device="0" * 64, acknowledged=0))
 
 
+def kept(spool: ReportSpool) -> list[int]:
+    numbers, at = [], 0
+    while (report := spool.next_report(at)) is not None:
+        at = report[0]
+        numbers.append(at)
+    return numbers
+
+
+def test_an_acknowledged_report_stays_until_a_later_receipt_confirms_it(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    for _ in range(4):
+        spool.add(HOST, [], [], [])
+    for number, left in ((2, [1, 2, 3, 4]), (2, [1, 2, 3, 4]), (1, [1, 2, 3, 4]), (3, [3, 4]), (4, [4])):
+        spool.acknowledge(receipt(number))
+        assert kept(spool) == left
+    assert open_spool(tmp_path).pending() == []
+
+
+@pytest.mark.parametrize("limits", [{"kept_reports": 2}, {"kept_bytes": 1600}])
+def test_what_is_kept_for_a_confirmation_is_bounded_the_newest_stays(tmp_path: Path, limits: dict[str, int]) -> None:
+    spool = open_spool(tmp_path, **limits)
+    for _ in range(5):
+        spool.add(HOST, [], [], [])
+    assert all(1600 / 3 < len(envelope) < 1600 / 2 for _, envelope in spool.pending())
+    spool.acknowledge(receipt(4))
+    assert kept(spool) == [3, 4, 5]
+
+
+def test_what_is_kept_does_not_count_as_waiting(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, reports=2)
+    for number in (1, 2):
+        assert spool.add(HOST, [], [], []) == number
+    spool.acknowledge(receipt(2))
+    assert [spool.add(HOST, [], [], []) for _ in range(3)] == [3, 4, None]
+
+
 def test_an_old_receipt_changes_nothing(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
     for _ in range(3):
