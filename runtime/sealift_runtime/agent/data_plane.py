@@ -23,6 +23,7 @@ from sealift_core import durable
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import Clock, SystemClock
 from sealift_core.errors import SealiftError, UpdateError
+from sealift_core.process.memory import give_large_blocks_back
 from sealift_core.schema.documents import canonical_json
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_core.terminal.printing import say
@@ -331,6 +332,7 @@ def _ignore() -> None:
 def main() -> None:
     """Entry point of the process: ``python -m sealift_runtime.agent.data_plane HOME HOST PORT``."""
     set_up_logging("data-plane")
+    give_large_blocks_back()
     home, host, port = Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     try:
         with one_of_its_kind(home.run / "server.lock", "data plane", wait_s=END_S):

@@ -36,7 +36,7 @@ class WorkerJob(Generic[T]):
         self.work = work
         self.done = done
         self.doubtful = self.interrupted = self._gone = False
-        self.defer: Callable[[], None] | None = None
+        self.defer: Callable[[WorkerJob[Any]], None] | None = None
         self._limit = limit or RunLimit(math.inf)
 
     @property
@@ -52,7 +52,7 @@ class WorkerJob(Generic[T]):
         """Perhaps nobody wants the answer any more: let all others go first."""
         self.doubtful = True
         if self.defer is not None:
-            self.defer()
+            self.defer(self)
 
     def interrupt(self) -> None:
         """End the run; the job is to be begun anew."""
@@ -100,7 +100,7 @@ class Workers:
         if self._outstanding[model] >= self._most:
             return False
         self._outstanding[model] += 1
-        job.defer = functools.partial(self._put_last, job, model)
+        job.defer = functools.partial(self._put_last, model)  # nothing that refers to the job: it is to be gone once it is done
         with self._ready:
             self._queues.setdefault(model, collections.deque()).append(job)  # type: ignore[arg-type]
             self._make_way()
@@ -143,7 +143,7 @@ class Workers:
             if (job := next(doubtful, None)) is not None:
                 job.interrupt()
 
-    def _put_last(self, job: WorkerJob[Any], model: str) -> None:
+    def _put_last(self, model: str, job: WorkerJob[Any]) -> None:
         with self._ready:
             queue = self._queues.get(model)
             if queue is None or job not in queue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from sealift_core.errors import LimitError, RequestError
@@ -55,11 +56,16 @@ class HttpCall:
 
     def encode(self, reply: InferReply) -> HttpResponse:
         """The response that says a reply; `OverloadError` if there is no room for it now."""
-        body, json_bytes = encode_reply(reply, self._binary, null=self._null)
+        size = sum(value.nbytes for value in reply.outputs.values())
         share = None
-        if len(body) > SMALL_BYTES:
+        if size > SMALL_BYTES:
+            self._hold(size)
             share = self._budget.share()
-            _add(share, len(body), "the answer takes too much memory")
+            hold = functools.partial(_add, share, "the answer takes too much memory")
+            body, json_bytes = encode_reply(reply, self._binary, null=self._null, hold=hold)
+            hold(max(0, len(body) - share.size))
+        else:
+            body, json_bytes = encode_reply(reply, self._binary, null=self._null)
         if json_bytes is None:
             return HttpResponse(200, body, share=share)
         return HttpResponse(200, body, BINARY, ((_JSON_LENGTH, str(json_bytes)),), share=share)
@@ -68,7 +74,7 @@ class HttpCall:
         """Count what decoding takes beside the body."""
         if self._decoded is None:
             self._decoded = self._budget.share()
-        _add(self._decoded, size, "the decoded request takes too much memory")
+        _add(self._decoded, "the decoded request and its outputs take too much memory", size)
 
     def refuse(self, failure: Failure) -> HttpResponse:
         """The response that says why there is no reply."""
@@ -91,7 +97,7 @@ def _wants_null(request: InferRequest) -> bool:
     return bool(value == "null")
 
 
-def _add(share: Share, size: int, problem: str) -> None:
+def _add(share: Share, problem: str, size: int) -> None:
     if share.add(size):
         return
     if share.could_ever_add(size):

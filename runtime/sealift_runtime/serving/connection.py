@@ -36,6 +36,10 @@ BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
 #: So many small pieces of a body are read from one client before the others have their turn.
 _PIECES_IN_TURN: Final = 256
+#: After so many bytes, too.
+_BYTES_IN_TURN: Final = 64 * 1024
+#: How often a client is read from whose bytes are thrown away.
+_THROWN_AWAY_EVERY_S: Final = 0.01
 
 
 @dataclasses.dataclass(slots=True)
@@ -109,12 +113,13 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came; complete requests are answered in turn."""
         if self._phase == LINGERING or self._parser is None:
+            self._let_others_read(_THROWN_AWAY_EVERY_S)
             return
         phase = self._phase
         self._moved = False
         pieces = self._small_pieces
         self._feed(data)
-        if self._small_pieces > pieces + _PIECES_IN_TURN:
+        if self._small_pieces > pieces + _PIECES_IN_TURN or len(data) > _BYTES_IN_TURN:
             self._let_others_read()
         if self._phase == phase != BETWEEN and not self._moved:  # the parser keeps a header to itself until it ends
             self._keep(len(data))
@@ -140,11 +145,15 @@ class ClientConnection(asyncio.Protocol):
     def _head_without_upgrade(self) -> bytes:
         return encode_head_without_upgrade(self._parser_method, self._target, self._parser_version, self._headers)
 
-    def _let_others_read(self) -> None:
+    def _let_others_read(self, after_s: float = 0.0) -> None:
         """Read on after the other clients' turn: libuv reads up to 32 times from one that keeps sending."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._read_on)
+            loop = asyncio.get_running_loop()
+            if after_s:
+                loop.call_later(after_s, self._read_on)
+            else:
+                loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
         if self._transport is not None and not self._transport.is_closing() and not self._reading_paused:

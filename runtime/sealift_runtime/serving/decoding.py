@@ -9,7 +9,6 @@ import json
 import math
 import re
 import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -22,6 +21,7 @@ from sealift_core.schema import strict_json
 from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.inference.messages import InferRequest
 from sealift_runtime.inference.signature import Signature
+from sealift_runtime.serving.encoding import Hold, free
 from sealift_runtime.serving.limits import LIMITS, REST_BUDGET
 from sealift_runtime.serving.number_runs import NumberRun, cut_out, read_numbers
 from sealift_runtime.serving.values import from_bytes, from_json, json_type
@@ -35,18 +35,12 @@ _NONE: Final[frozenset[str]] = frozenset()
 _PLAIN: Final = frozenset(("inputs",))
 _INTEGER: Final = frozenset((int,))
 Body = bytes | bytearray
-#: Is told how many bytes of memory are about to be taken, and may raise.
-Hold = Callable[[int], None]
 #: JSON of this size is read in slices, by one worker at a time: the parsers keep the event loop from running meanwhile.
 LARGE_BYTES: Final = 256 * 1024
 #: What a byte of JSON, and one of raw tensors that have to be converted, becomes in memory, at most about.
 _TEXT_COST: Final = 4
 _BINARY_COSTS: Final = {"string": 16, "bool": 1}
 _LARGE_BODIES: Final = threading.Lock()
-
-
-def free(_: int) -> None:
-    """Nobody counts."""
 
 
 class RequestDecoder:
@@ -94,10 +88,10 @@ class _Body:
         self.budget = budget
         self.text: Body = data if json_bytes == len(data) else data[:json_bytes]
         self.runs: dict[str, NumberRun] | None = None
-        self.booleans = _has_word(self.text, b"true", b"r") or _has_word(self.text, b"false", b"l")
         if large:
             self.text, self.runs = cut_out(self.text)
             hold(len(self.text) * _TEXT_COST)
+        self.booleans = _has_word(self.text, b"true", b"r") or _has_word(self.text, b"false", b"l")
 
     def from_json(self, spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
         """A tensor whose values are in the JSON."""

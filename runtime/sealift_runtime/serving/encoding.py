@@ -8,6 +8,7 @@ rapidjson's parsers read; no other way gets them through those unchanged. Client
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -28,38 +29,59 @@ SLICE_VALUES: Final = 16 * 1024
 _DATATYPE_OF: Final = {dtype.num: DATATYPES[dtype.name] for dtype in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
 
 
-def encode_reply(reply: InferReply, binary: frozenset[str], *, null: bool = False) -> tuple[bytes, int | None]:
+#: Is told how many bytes of memory are about to be taken, and may raise.
+Hold = Callable[[int], None]
+
+
+def free(_: int) -> None:
+    """Nobody counts."""
+
+
+def encode_reply(reply: InferReply, binary: frozenset[str], *, null: bool = False, hold: Hold = free) -> tuple[bytes | bytearray, int | None]:
     """The body, and the length of its JSON part if raw tensors follow; ``binary`` names the outputs that do.
 
-    ``null`` is whether floats that JSON has no number for become ``null``.
+    ``null`` is whether floats that JSON has no number for become ``null``. ``hold`` is told how many bytes a large body is about to take, and may
+    raise.
     """
     fields: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version}
     if reply.id is not None:
         fields["id"] = reply.id
     outputs: list[dict[str, Any]] = []
-    tail: list[bytes] = []
+    tail: list[Array | bytes] = []
     large = False
     for name, value in reply.outputs.items():
         output: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
         if name in binary:
-            raw = _raw(value)
-            output["parameters"] = {"binary_data_size": len(raw)}
+            raw = encode_texts(value) if value.dtype.hasobject else value
+            output["parameters"] = {"binary_data_size": raw.nbytes if isinstance(raw, np.ndarray) else len(raw)}
             tail.append(raw)
         else:
             output["data"] = value.reshape(-1)
-            large = large or value.size > SLICE_VALUES
+        large = large or value.size > SLICE_VALUES
         outputs.append(output)
+    body = _in_slices(fields, outputs, hold, null=null) if large else _at_once(fields, outputs, null=null)
+    if not binary:
+        return body, None
+    json_bytes = len(body)
     if large:
-        text = _in_slices(fields, outputs, null=null)
-        return (text, None) if not binary else (b"".join((text, *tail)), len(text))
+        for raw in tail:
+            data = memoryview(raw if isinstance(raw, bytes) else np.ascontiguousarray(raw).reshape(-1).view(np.uint8))
+            hold(len(data))
+            body += data
+        return body, json_bytes
+    return b"".join((body, *(raw if isinstance(raw, bytes) else raw.tobytes() for raw in tail))), json_bytes
+
+
+def _at_once(fields: dict[str, Any], outputs: list[dict[str, Any]], *, null: bool) -> bytes:
+    """The JSON of a small reply."""
     for output in outputs:
         if (data := output.get("data")) is not None and data.dtype.hasobject:
             output["data"] = list(map(_text, data))
     fields["outputs"] = outputs
     text = orjson.dumps(fields, option=_OPTIONS)
     if not null and b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
-        text = _with_literals(fields)
-    return (text, None) if not binary else (b"".join((text, *tail)), len(text))
+        return _with_literals(fields)
+    return text
 
 
 def encode_error(message: str) -> bytes:
@@ -67,24 +89,27 @@ def encode_error(message: str) -> bytes:
     return orjson.dumps({"error": printable(message)})
 
 
-def _raw(value: Array) -> bytes:
-    return encode_texts(value) if value.dtype.hasobject else value.tobytes()
-
-
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _in_slices(fields: dict[str, Any], outputs: list[dict[str, Any]], *, null: bool) -> bytes:
+def _in_slices(fields: dict[str, Any], outputs: list[dict[str, Any]], hold: Hold, *, null: bool) -> bytearray:
     """The JSON of a large reply; nothing else runs while orjson does, so it gets a slice of values at once."""
-    pieces = [orjson.dumps(fields)[:-1], b',"outputs":[']
+    body = bytearray(orjson.dumps(fields)[:-1] + b',"outputs":[')
     for number, output in enumerate(outputs):
         data = output.pop("data", None)
-        pieces += [b"," if number else b"", orjson.dumps(output)]
+        body += b"," if number else b""
+        body += orjson.dumps(output)
         if data is not None:
-            slices = (_values(data[at : at + SLICE_VALUES], null=null) for at in range(0, data.size, SLICE_VALUES))
-            pieces[-1] = b'%b,"data":[%b]}' % (pieces[-1][:-1], b",".join(slices))
-    return b"".join((*pieces, b"]}"))
+            body[-1:] = b',"data":['
+            for at in range(0, data.size, SLICE_VALUES):
+                text = _values(data[at : at + SLICE_VALUES], null=null)
+                hold(len(text))
+                body += b"," if at else b""
+                body += text
+            body += b"]}"
+    body += b"]}"
+    return body
 
 
 def _values(data: Array, *, null: bool) -> bytes:

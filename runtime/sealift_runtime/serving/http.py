@@ -12,7 +12,7 @@ import orjson
 
 from sealift_core.errors import LimitError, RequestError
 from sealift_runtime.serving.byte_budget import Share
-from sealift_runtime.serving.encoding import encode_error
+from sealift_runtime.serving.encoding import Hold, encode_error, free
 from sealift_runtime.serving.limits import ServingLimits
 
 JSON: Final = "application/json"
@@ -50,7 +50,7 @@ class HttpResponse(NamedTuple):
     """A whole response; length, date and connection headers are the connection's to add; ``share`` is what a large body holds."""
 
     status: int
-    body: bytes
+    body: Body
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
@@ -96,11 +96,7 @@ def encode_head(response: HttpResponse, *, date: str, keep_alive: bool, http10: 
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
-def _free(_: int) -> None:
-    """Nobody counts."""
-
-
-def plain_body(request: HttpRequest, limits: ServingLimits, hold: Callable[[int], None] = _free) -> Body:
+def plain_body(request: HttpRequest, limits: ServingLimits, hold: Hold = free) -> Body:
     """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``body_bytes`` or ``gzip_members``.
 
     ``hold`` is told of each further byte that it is about to take, and may raise.
@@ -118,14 +114,14 @@ def plain_body(request: HttpRequest, limits: ServingLimits, hold: Callable[[int]
         raise RequestError(f"the body isn't valid {encoding.decode()}, caused by: {error}", where="body") from error
 
 
-def _inflate_raw(data: Body, limits: ServingLimits, hold: Callable[[int], None]) -> Body:
+def _inflate_raw(data: Body, limits: ServingLimits, hold: Hold) -> Body:
     try:
         return _inflate(data, -zlib.MAX_WBITS, limits, hold)
     except zlib.error as error:
         raise RequestError(f"the body isn't valid deflate, caused by: {error}", where="body") from error
 
 
-def _inflate(data: Body, window_bits: int, limits: ServingLimits, hold: Callable[[int], None]) -> Body:
+def _inflate(data: Body, window_bits: int, limits: ServingLimits, hold: Hold) -> Body:
     """All members of gzip, one after the other.
 
     They are fed in slices: an inflater copies what it was given and didn't need, which of the whole body, for each member, would be

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 from sealift_runtime.engine.run_limit import RunLimit
@@ -130,3 +132,26 @@ def test_a_doubtful_job_that_runs_makes_way_and_is_begun_anew() -> None:
     asyncio.run(main())
     assert done == ["other", "whole"]
     assert len(attempts) == 2
+
+
+def test_what_a_job_holds_is_gone_once_it_is_done_and_no_collector_is_needed() -> None:
+    class Held:
+        def work(self) -> None:
+            """Nothing."""
+
+    async def main() -> None:
+        workers = Workers(asyncio.get_running_loop(), threads=1, queued=100)
+        held = Held()
+        gone = weakref.ref(held)
+        workers.submit(WorkerJob(held.work, lambda _: None), "a")
+        del held
+        await drained(workers)
+        await asyncio.sleep(0.05)
+        assert gone() is None
+        workers.stop()
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()

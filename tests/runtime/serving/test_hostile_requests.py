@@ -234,7 +234,7 @@ def test_what_a_compressed_body_becomes_counts(tmp_path: Path) -> None:
         answer = server.ask("POST", "/v2/models/linear/infer", body, {"Content-Encoding": "gzip"})
         assert server.infer("linear", [TENSOR]).status == 200
     assert answer.status == 413
-    assert "the decoded request takes too much memory: expected at most 2097152 bytes" in answer.json["error"]
+    assert "the decoded request and its outputs take too much memory: expected at most 2097152 bytes" in answer.json["error"]
 
 
 def test_answers_that_nobody_reads_count_until_their_clients_go() -> None:
