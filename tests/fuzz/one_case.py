@@ -113,6 +113,7 @@ def _train(random: Random) -> Trained:
     )
     model.fit(table if schema.named else table.to_numpy(), target, **more)
     native = booster and type(model).__module__.startswith(BOOSTERS) and bool(random.integers(2))
+    native = native and getattr(model, "missing", None) not in (0, -1)  # XGBoost's own file doesn't say which number stands for a missing value
     data = str(random.choice(["none", "csv", "parquet", "memory"]))
     columns = ", ".join(f"{c.dtype}/{c.shape}/{c.scale:g}@{c.offset:g}{'/gaps' if c.missing else ''}" for c in schema.columns.values())
     title = f"{' '.join(str(model).split())[:400]} | {task} | {'native' if native else 'joblib'} | data: {data} | {columns}"

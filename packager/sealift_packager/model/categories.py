@@ -122,11 +122,9 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
     if hasattr(part, "steps"):
         for step in (step for _, step in part.steps if does_something(step)):
             yield from first_steps_by_column(step, names, columns)
-            if type(step).__name__ in CHOICES and len(step.get_support()) == len(columns):
-                kept = step.get_support(indices=True).tolist()
-                names, columns = [names[at] for at in kept] if names else [], [columns[at] for at in kept]
-            elif not keeps_columns(step) and not (type(step).__name__ in IMPUTERS and step.indicator_ is None):
+            if not (type(step).__name__ in (*CHOICES, *IMPUTERS) or keeps_columns(step)):
                 return
+            names, columns = _behind(step, names, columns)
     elif hasattr(part, "transformers_"):
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them
         for name, inner, _ in part.transformers_:
@@ -139,6 +137,19 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
             yield from first_steps_by_column(member, names, columns)
     else:
         yield part, columns
+
+
+def _behind(step: Any, names: list[str], columns: list[int]) -> tuple[list[str], list[int]]:
+    """The columns that such a step gives, with their names: those that it keeps, and behind an imputer what says where gaps were."""
+    kept, added = list(range(len(columns))), 0
+    if type(step).__name__ in CHOICES and len(step.get_support()) == len(columns):
+        kept = step.get_support(indices=True).tolist()
+    elif type(step).__name__ in IMPUTERS:
+        given = [str(name) for name in getattr(step, "feature_names_in_", [f"x{at}" for at in kept])]
+        made = [str(name) for name in step.get_feature_names_out()]
+        added = len(step.indicator_.features_) if step.indicator_ is not None else 0
+        kept = [given.index(name) for name in made[: len(made) - added]]  # one that was always empty is left out
+    return [names[at] for at in kept] + [""] * added if names else [], [columns[at] for at in kept] + [ADDED] * added
 
 
 def _parts_with_steps(part: Any) -> list[Any]:

@@ -48,10 +48,8 @@ def columns_before_trees(model: Any, names: Sequence[str]) -> frozenset[int]:
 
 def _keeps_digits(step: Any) -> bool:
     """Whether a step that is given columns compares them in float64, or makes others of them that have their digits."""
-    if hasattr(step, "categories_") or is_table_step(step) or type(step).__name__ in CHOICES:
+    if hasattr(step, "categories_") or is_table_step(step) or type(step).__name__ in (*CHOICES, *IMPUTERS):
         return False
-    if type(step).__name__ in IMPUTERS:
-        return getattr(step, "indicator_", None) is not None  # what comes behind isn't looked at then
     parts = list(fitted_parts(step))
     trees = [part for part in parts if is_trees(part)]
     if not trees:
@@ -80,7 +78,7 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
                 lost = (divided > 0) & (np.spacing(np.abs(moved).astype(np.float32)) / divided > _RESOLUTION)  # a constant column has no range
             yield from np.asarray(columns)[lost].tolist()
     for points in (getattr(step, name, None) for name in POINTS):
-        if isinstance(points, np.ndarray) and points.ndim == 2 and points.shape[1] == len(columns) and points.dtype.kind == "f":
+        if isinstance(points, np.ndarray) and points.ndim == 2 and points.size and points.shape[1] == len(columns) and points.dtype.kind == "f":
             yield from np.asarray(columns)[_close_together(points)].tolist()
 
 

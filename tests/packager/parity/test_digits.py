@@ -20,7 +20,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import KNNImputer, SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -56,6 +56,7 @@ ODD_IDS: Final = (IDS % 2).astype(int)
 LATE: Final = (DAYS % 7 < 3).astype(int)
 
 
+BEHIND_GAPS: Final = "amounts behind an imputer that says where gaps were"
 CASES: Final[dict[str, tuple[Callable[[], Any], dict[str, Any], Any, set[str]]]] = {
     "seconds, histogram boosting": (lambda: HistGradientBoostingClassifier(max_iter=20), {"at": SECONDS, "noise": NOISE}, EVERY_OTHER_MINUTE, {"at"}),
     "seconds, forest behind a scaler": (
@@ -96,6 +97,12 @@ CASES: Final[dict[str, tuple[Callable[[], Any], dict[str, Any], Any, set[str]]]]
         np.round(NOISE, 2),
         {"paid", "owed"},
     ),
+    BEHIND_GAPS: (
+        lambda: make_pipeline(SimpleImputer(add_indicator=True), MinMaxScaler(), LogisticRegression()),
+        {"noise": np.where(NOISE > 1, np.nan, NOISE), "paid": AMOUNTS},
+        np.median(AMOUNTS) < AMOUNTS,
+        {"paid"},
+    ),
     "amounts, neighbours": (lambda: KNeighborsRegressor(3), {"paid": AMOUNTS}, AMOUNTS - 5e7, {"paid"}),
 }
 
@@ -124,6 +131,13 @@ def test_a_column_whose_digits_decide_is_float64(case: str, tmp_path: Path) -> N
     table = pd.DataFrame(columns)
     expected = {"label": source.native.predict(table)} if "label" in found else {"prediction": source.native.predict(table).reshape(-1, 1)}
     assert not compare(expected, found)
+
+
+def test_that_no_label_of_the_data_changed_says_nothing_of_rows_nearer_to_the_border(tmp_path: Path) -> None:
+    paid = 2e7 + np.linspace(0, 1e4, ROWS)
+    columns, target = {"paid": paid, "noise": NOISE}, paid > 2e7 + 5e3
+    narrow = fitted_on_names(RidgeClassifier(), columns, target, tmp_path)
+    assert wide_columns(narrow, read(tmp_path, columns, target, narrow).originals) == {0}
 
 
 def test_without_their_digits_the_same_model_would_be_refused(tmp_path: Path) -> None:
@@ -195,7 +209,7 @@ def test_one_array_is_split_into_the_columns_that_have_names(tmp_path: Path) -> 
     assert holdout.inputs["at"].dtype == np.float64
 
 
-@pytest.mark.parametrize("case", ["ids, one-hot", "seconds, histogram boosting", "seconds, forest behind a scaler", "seconds, bins"])
+@pytest.mark.parametrize("case", ["ids, one-hot", "seconds, histogram boosting", "seconds, forest behind a scaler", "seconds, bins", BEHIND_GAPS])
 def test_what_the_model_itself_shows_needs_no_data(case: str, tmp_path: Path) -> None:
     make, columns, target, wide = CASES[case]
     source = loaded(make().fit(pd.DataFrame(columns), target), tmp_path)

@@ -1,6 +1,6 @@
 """scikit-learn's classes as plain operators, where skl2onnx has none or computes otherwise. ``registry`` has them all.
 
-- Linear algebra: ``linear``, ``kernels``, ``gaussian``, ``reshaped``, ``support``
+- Linear algebra: ``linear``, ``logistic`` (``shares``), ``kernels``, ``gaussian``, ``reshaped``, ``support``
 - Functions: ``functions``, ``normal``, ``powers``, ``products``, ``transformed``
 - Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``centroids``, ``neighbor_imputer``
 - Preparation: ``bins``, ``bits``, ``encoders``, ``gaps``, ``imputer``, ``norms``, ``selected``, ``splines``, ``quantiles`` (``places``)

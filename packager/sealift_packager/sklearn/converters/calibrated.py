@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.members import ask_classifier, name_class
+from sealift_packager.sklearn.converters.shares import logistic, of_their_sum
 
 #: Of probabilities, so much is added before their logarithm (scikit-learn's ``_convert_to_logits``).
 _EPSILON = 1e-12
@@ -62,10 +63,7 @@ class _Part:
         for at, number in enumerate(np.searchsorted(self._model.classes, self._model.estimator.classes_).tolist()):
             columns[number] = self._calibrated(self._column(values, at), at)
         stacked = write.add("Concat", *columns, axis=1)
-        total = write.add("ReduceSum", stacked, self._constant("axis", np.array([1])), keepdims=1)
-        nothing = write.add("Equal", total, zero)
-        shares = write.add("Div", stacked, write.add("Where", nothing, self._constant("unit", np.float64(1)), total))
-        return write.add("Where", nothing, self._constant("uniform", np.full((1, self._classes), 1 / self._classes)), shares)
+        return of_their_sum(write, stacked, of_none=1 / self._classes)
 
     def _calibrated(self, column: str, at: int) -> str:
         """A class's calibrated score [batch, 1]; of two classes the second one's."""
@@ -73,7 +71,7 @@ class _Part:
             return self._line(column, at)
         write, calibrator = self._writer, self._model.calibrators[at]
         slope, offset = (self._constant(f"{name}{at}", np.float64(-value)) for name, value in (("a", calibrator.a_), ("b", calibrator.b_)))
-        return write.add("Sigmoid", write.add("Add", write.add("Mul", column, slope), offset))
+        return logistic(write, write.add("Add", write.add("Mul", column, slope), offset))
 
     def _line(self, column: str, at: int) -> str:
         """The line between the two points [batch, 1] that a value [batch, 1] lies between; the first and the last point's height outside."""

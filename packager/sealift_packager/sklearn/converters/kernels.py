@@ -50,15 +50,20 @@ def write_sampler(scope: Any, operator: Any, container: Any) -> None:
 def write_support_regressor(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of an SVR or a NuSVR: rows [batch, features] in, [batch, 1] out; ONNX's own operator for it has no float64."""
     model = operator.raw_operator
+    writer = NodeWriter(scope.get_unique_operator_name("support"))
+    intercept = writer.constant("intercept", np.asarray(model.intercept_, np.float64))
+    if not model.support_vectors_.size:  # one number for every row, which ONNX's own operator refuses
+        nothing = writer.constant("nothing", np.zeros((model.n_features_in_, 1)))
+        _end(writer, operator, container, writer.add("Add", writer.add("MatMul", given_rows(writer, operator), nothing), intercept))
+        return
     if not type(operator.inputs[0].type).__name__.startswith("Double") or model.kernel not in KERNELS:
         leave_to_skl2onnx(scope, operator, container)
         return
-    writer = NodeWriter(scope.get_unique_operator_name("support"))
     options = KernelOptions(kernel=model.kernel, gamma=model._gamma, degree=model.degree, coef0=model.coef0)  # noqa: SLF001
     near = kernel_of(writer, operator, model.support_vectors_, options)
     dual = model.dual_coef_.toarray() if hasattr(model.dual_coef_, "toarray") else model.dual_coef_
     score = writer.add("MatMul", near, writer.constant("weights", np.asarray(dual, np.float64).T))
-    _end(writer, operator, container, writer.add("Add", score, writer.constant("intercept", np.asarray(model.intercept_, np.float64))))
+    _end(writer, operator, container, writer.add("Add", score, intercept))
 
 
 def shape_of_support_regressor(operator: Any) -> None:

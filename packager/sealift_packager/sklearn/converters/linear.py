@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.distances import given_rows
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
 from sealift_packager.sklearn.converters.members import leave_to_skl2onnx, name_class
+from sealift_packager.sklearn.converters.shares import logistic, of_their_sum
 
 
 def write_discriminant(scope: Any, operator: Any, container: Any) -> None:
@@ -61,16 +63,24 @@ def _shares(writer: NodeWriter, score: str, model: Any) -> str:
     """Probabilities [batch, classes] of scores [batch, classes], or [batch, 1] of two."""
     one = writer.constant("one", np.float64(1))
     if model.loss == "log_loss":
-        each = writer.add("Sigmoid", score)
+        each = logistic(writer, score)
     else:
         clipped = writer.add("Min", writer.add("Max", score, writer.constant("minus", np.float64(-1))), one)
         each = writer.add("Mul", writer.add("Add", clipped, one), writer.constant("half", np.float64(0.5)))
     if len(model.classes_) == 2:
         return writer.add("Concat", writer.add("Sub", one, each), each, axis=1)
-    total = writer.add("ReduceSum", each, writer.constant("axis", np.array([1])), keepdims=1)
-    nothing = writer.add("Equal", total, writer.constant("zero", np.float64(0)))
-    uniform = writer.constant("uniform", np.full((1, len(model.classes_)), 1 / len(model.classes_)))
-    return writer.add("Where", nothing, uniform, writer.add("Div", each, writer.add("Where", nothing, one, total)))
+    return of_their_sum(writer, each, of_none=None if model.loss == "log_loss" and _divides_by_zero() else 1 / len(model.classes_))
+
+
+@functools.cache
+def _divides_by_zero() -> bool:
+    """Whether the installed scikit-learn's probabilities are NaN where none of the classes has any; newer ones give each the same share."""
+    from sklearn.linear_model import SGDClassifier
+
+    model = SGDClassifier(loss="log_loss", max_iter=1, tol=None).fit(np.zeros((3, 1)), range(3))
+    model.intercept_ = np.full(3, -1000.0)
+    with np.errstate(invalid="ignore"):
+        return bool(np.isnan(model.predict_proba(np.zeros((1, 1)))).all())
 
 
 def write_one_class(scope: Any, operator: Any, container: Any) -> None:

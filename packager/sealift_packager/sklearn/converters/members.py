@@ -15,6 +15,7 @@ from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.columns import is_text, numbers_type
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
+from sealift_packager.sklearn.converters.shares import logistic, of_their_sum
 
 #: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
 OF_PAIRS: Final = "SklearnOVRDecisionFunction"
@@ -117,9 +118,22 @@ def write_rest(scope: Any, operator: Any, container: Any) -> None:
         again = copy.deepcopy(member)  # skl2onnx keeps an estimator's options by its identity, and this one gives probabilities already
         scores = ask_classifier(scope, container, again, operator.inputs, scores=True)[1]
         columns.append(writer.add("Gather", scores, second, axis=1))
-    best = writer.add("ArgMax", writer.add("Concat", *columns, axis=1), axis=1, keepdims=0, select_last_index=int(takes_last_of_equals()))
-    name_class(writer, operator, best)
+    score = writer.add("Concat", *columns, axis=1)
+    name_class(writer, operator, writer.add("ArgMax", score, axis=1, keepdims=0, select_last_index=int(takes_last_of_equals())))
+    if all(map(_is_logistic, model.estimators_)):
+        each = logistic(writer, writer.add("Cast", score, to=TensorProto.DOUBLE))
+        shares = of_their_sum(writer, each, of_none=None if divides_by_zero() else 0.0)
+        probabilities = operator.outputs[1]
+        graph.rename_tensors(container.nodes[start:], {probabilities.full_name: f"{writer.prefix}_narrow"})
+        writer.add("Cast", shares, output=probabilities.full_name, to=probabilities.type.to_onnx_type().tensor_type.elem_type)
     writer.put_into(container)
+
+
+def _is_logistic(member: Any) -> bool:
+    """Whether its probability is the logistic function of its score."""
+    final = member.steps[-1][1] if hasattr(member, "steps") else member
+    by_descent = hasattr(final, "coef_") and getattr(final, "loss", "") == "log_loss"
+    return by_descent or type(final).__name__ in ("LogisticRegression", "LogisticRegressionCV")
 
 
 def _as_installed(writer: NodeWriter, nodes: Sequence[Any]) -> None:

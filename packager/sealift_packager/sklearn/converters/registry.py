@@ -44,6 +44,7 @@ from sealift_packager.sklearn.converters.linear import (
     write_gradient_descent,
     write_one_class,
 )
+from sealift_packager.sklearn.converters.logistic import write_logistic
 from sealift_packager.sklearn.converters.members import (
     shape_of_members,
     shape_of_pairs,
@@ -103,6 +104,8 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "KNNImputer": (write_neighbor_imputer, shape_of_neighbor_imputer),
     "KernelRidge": (write_kernel_ridge, shape_of_kernel_ridge),
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
+    "LogisticRegression": (write_logistic, shape_of_support_classifier),
+    "LogisticRegressionCV": (write_logistic, shape_of_support_classifier),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
     "MissingIndicator": (write_gaps, shape_of_gaps),
