@@ -38,7 +38,7 @@ class JsonBudget:
     values: int = 2**23
     structures: int = 2**20
 
-    def check(self, data: bytes, *, where: str, advice: str | None = None) -> None:
+    def check(self, data: bytes | bytearray, *, where: str, advice: str | None = None) -> None:
         """Check a document against the budget: a scan at the speed of memory.
 
         Args:

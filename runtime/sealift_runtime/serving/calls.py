@@ -56,7 +56,9 @@ class HttpCall:
 
     def encode(self, reply: InferReply) -> HttpResponse:
         """The response that says a reply; `OverloadError` if there is no room for it now."""
-        size = sum(value.nbytes for value in reply.outputs.values())
+        size = 0
+        for value in reply.outputs.values():
+            size += value.nbytes
         share = None
         if size > SMALL_BYTES:
             self._hold(size)

@@ -384,6 +384,9 @@ class ClientConnection(asyncio.Protocol):
         size = len(response.body)
         plain = response.status == 200 and response.content_type == JSON and not response.headers
         if plain and keep_alive and not http10:
+            if size <= SMALL_BYTES and not head:
+                transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, size, response.body))
+                return
             start = b"%b%d\r\n\r\n" % (self._server.ok_start, size)
         else:
             start = encode_head(response, date=self._server.date, keep_alive=keep_alive, http10=http10)

@@ -48,7 +48,7 @@ def encode_reply(reply: InferReply, binary: frozenset[str], *, null: bool = Fals
         fields["id"] = reply.id
     outputs: list[dict[str, Any]] = []
     tail: list[Array | bytes] = []
-    large = False
+    large = texts = False
     for name, value in reply.outputs.items():
         output: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
         if name in binary:
@@ -57,24 +57,25 @@ def encode_reply(reply: InferReply, binary: frozenset[str], *, null: bool = Fals
             tail.append(raw)
         else:
             output["data"] = value.reshape(-1)
+            texts = texts or value.dtype.hasobject
         large = large or value.size > SLICE_VALUES
         outputs.append(output)
-    body = _in_slices(fields, outputs, hold, null=null) if large else _at_once(fields, outputs, null=null)
+    body = _in_slices(fields, outputs, hold, null=null) if large else _at_once(fields, outputs, texts=texts, null=null)
     if not binary:
         return body, None
     json_bytes = len(body)
     if large:
         for raw in tail:
-            data = memoryview(raw if isinstance(raw, bytes) else np.ascontiguousarray(raw).reshape(-1).view(np.uint8))
+            data = memoryview(raw) if isinstance(raw, bytes) else np.ascontiguousarray(raw).reshape(-1).view(np.uint8).data
             hold(len(data))
             body += data
         return body, json_bytes
     return b"".join((body, *(raw if isinstance(raw, bytes) else raw.tobytes() for raw in tail))), json_bytes
 
 
-def _at_once(fields: dict[str, Any], outputs: list[dict[str, Any]], *, null: bool) -> bytes:
+def _at_once(fields: dict[str, Any], outputs: list[dict[str, Any]], *, texts: bool, null: bool) -> bytes:
     """The JSON of a small reply."""
-    for output in outputs:
+    for output in outputs if texts else ():
         if (data := output.get("data")) is not None and data.dtype.hasobject:
             output["data"] = list(map(_text, data))
     fields["outputs"] = outputs

@@ -107,7 +107,8 @@ def test_a_doubtful_job_waits_for_all_others() -> None:
 
 
 def test_a_doubtful_job_that_runs_makes_way_and_is_begun_anew() -> None:
-    begun, done = threading.Event(), []
+    begun = threading.Event()
+    done: list[str] = []
     attempts: list[str] = []
 
     async def main() -> None:

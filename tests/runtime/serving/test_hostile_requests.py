@@ -36,7 +36,7 @@ def x(data: bytes) -> bytes:
 
 
 def zipped(body: bytes, limits: ServingLimits = LIMITS) -> bytes:
-    return plain_body(HttpRequest("POST", b"/", {b"content-encoding": b"gzip"}, body), limits)
+    return bytes(plain_body(HttpRequest("POST", b"/", {b"content-encoding": b"gzip"}, body), limits))
 
 
 def test_a_long_text_among_numbers_takes_no_more_memory_than_it_has() -> None:
@@ -265,12 +265,12 @@ def test_an_answer_that_has_no_room_is_refused_and_counted_as_overload(tmp_path:
     with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path, observer=recorder)) as server:
         held = server.server.budget.share()
         assert held.add(200_000)
-        ask = lambda: server.ask("POST", "/v2/models/linear/infer", head + bytes(16 * rows), {"Inference-Header-Content-Length": str(len(head))})  # noqa: E731
-        answer = ask()
+        request = ("POST", "/v2/models/linear/infer", head + bytes(16 * rows), {"Inference-Header-Content-Length": str(len(head))})
+        answer = server.ask(*request)
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert "too many bytes of requests and answers are in flight; try again in 1 s" in answer.json["error"]
         held.release()
-        assert ask().status == 200
+        assert server.ask(*request).status == 200
         assert (recorder.failures, len(recorder.seen)) == (["overload"], 1)
 
 
