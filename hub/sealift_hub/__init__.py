@@ -3,6 +3,7 @@
 Reading order:
 
 - ``errors``, ``limits``, ``answers``  what can go wrong, how much is taken from outside, how JSON is answered
+- ``configuration`` hub.toml: how many devices may enrol, and how long what they report is kept
 - ``storage``     the database and its migrations
 - ``fleet``       what can be asked about the fleet
 - ``ingest``      may this report join its device's chain? Then it is kept, in one transaction

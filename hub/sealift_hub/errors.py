@@ -11,6 +11,7 @@
     │   ├── GapError             reports before it are missing
     │   └── ForkError            the device signed another report instead of this one
     ├── HubKeyError           the hub's key was lost, or is another than its database knows
+    ├── DeviceNameError       a name that no device can have
     ├── MediumError           not a medium that a device exported to
     └── PortError             the address to listen on is taken or isn't ours
 """
@@ -68,6 +69,10 @@ class HubKeyError(HubError):
     """The hub's key was lost, or is another than its database knows."""
 
     exit_code: ClassVar[int] = 4
+
+
+class DeviceNameError(HubError):
+    """A name that no device can have."""
 
 
 class MediumError(HubError):

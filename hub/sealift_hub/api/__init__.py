@@ -8,7 +8,9 @@ Reading order:
 - ``protocol``  everything else of a request, bounded, too
 - ``hosts``     the names under which the hub answers
 - ``problems``  every error as ``{"error": …}``, with its status
+- ``head``      HEAD for what has GET
 - ``headers``   what browsers are told: no scripts, no frames, no guessing
+- ``pruning``   what is older than hub.toml wants goes
 - ``schemas``   the answers as OpenAPI describes them
 - ``server``    listens, and ends gracefully
 

@@ -13,6 +13,7 @@ from sealift_core.http.hosts import AllowedHosts
 from sealift_core.signing.keys import Signer
 from sealift_hub.answers import PrintableJson
 from sealift_hub.api import devices, problems
+from sealift_hub.api.head import HeadAsGet
 from sealift_hub.api.headers import SecurityHeaders
 from sealift_hub.api.hosts import HostCheck
 from sealift_hub.api.schemas import HealthAnswer
@@ -63,6 +64,7 @@ def make_app(
         responses=problems.RESPONSES,
     )
     problems.install(app)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(HostCheck, hosts=hosts)
     app.add_middleware(SecurityHeaders)
     app.include_router(devices.router(database, Intake(database, clock, limits), signer, limits))

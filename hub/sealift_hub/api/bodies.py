@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from fastapi import Request
@@ -23,11 +23,16 @@ class BodyReader:
         self._limits = limits
         self._held_bytes = 0
 
-    def bounded(self, max_bytes: int) -> Callable[[Request], AsyncIterator[bytes]]:
-        """A dependency that gives a request's body; `LimitError` if it is larger, 408 if it takes longer, 503 if others have all the room."""
+    def bounded(self, max_bytes: int, admit: Callable[[Request], Awaitable[None]] | None = None) -> Callable[[Request], AsyncIterator[bytes]]:
+        """A dependency that gives a request's body; `LimitError` if it is larger, 408 if it takes longer, 503 if others have all the room.
+
+        ``admit`` is asked before anything of the body is read, and raises if nobody wants it.
+        """
 
         async def read(request: Request) -> AsyncIterator[bytes]:
             """Give the whole body; while the endpoint uses a large one, it counts against the bytes that all bodies share."""
+            if admit is not None:
+                await admit(request)
             _check(int(request.headers.get("content-length", 0)), max_bytes)
             body = bytearray()
             counted = 0

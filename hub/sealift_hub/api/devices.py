@@ -6,7 +6,7 @@ No ``from __future__ import annotations`` here: FastAPI reads the annotations, a
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from sealift_core.messages.receipt import seal_receipt
@@ -38,7 +38,12 @@ def router(database: Database, intake: Intake, signer: Signer, limits: Limits) -
 
 def _add_intake(routes: APIRouter, intake: Intake, signer: Signer, limits: Limits) -> None:
     bodies = BodyReader(limits)
-    key_body, report_body = Depends(bodies.bounded(limits.key_bytes)), Depends(bodies.bounded(limits.report_bytes))
+
+    async def admit(request: Request) -> None:
+        """Only a device that enrolled may send a report: the body of anybody else isn't read."""
+        await run_in_threadpool(intake.acknowledged, str(request.path_params["device_id"]))
+
+    key_body, report_body = Depends(bodies.bounded(limits.key_bytes)), Depends(bodies.bounded(limits.report_bytes, admit))
     turn = asyncio.Semaphore(limits.intakes)
 
     @routes.put("/{device_id}", openapi_extra=_KEY, response_model=ReceiptAnswer, status_code=201, responses={200: {"model": ReceiptAnswer}})

@@ -4,6 +4,8 @@
 - ``serve``    the hub as a service
 - ``bring``    ``import``: a medium that came back from an air-gapped site
 - ``devices``  the fleet as a list
+- ``rename``   an operator's name for a device
+- ``remove``   devices that are gone
 - ``resume``   devices with a gap or a conflict go on
 - ``data``     where the hub keeps its data
 """
@@ -20,6 +22,8 @@ from sealift_core.terminal.logging_options import Program
 from sealift_hub.cli.bring import import_command
 from sealift_hub.cli.devices import devices
 from sealift_hub.cli.init import init
+from sealift_hub.cli.remove import remove
+from sealift_hub.cli.rename import rename
 from sealift_hub.cli.resume import resume
 from sealift_hub.cli.serve import serve
 
@@ -30,7 +34,7 @@ def cli() -> None:
     """Manage a fleet: serve its repository, collect signed device reports, and show them."""
 
 
-for _command in (init, serve, import_command, devices, resume):
+for _command in (init, serve, import_command, devices, rename, resume, remove):
     cli.add_command(_command)
 
 

@@ -28,12 +28,14 @@ def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
     The hub verifies every report. Reports that it already has change nothing, so you can import a medium twice. If a report
     is refused, the hub still imports all others, and the command exits with code 4.
     """
+    from sealift_hub.configuration import HubConfig
     from sealift_hub.ingest.intake import Intake
     from sealift_hub.ingest.medium import import_medium
     from sealift_hub.storage.data_directory import hub_key, opened
 
     with opened(data) as database:
-        devices = import_medium(Intake(database, SystemClock()), medium, hub_key(data, database))
+        limits = HubConfig.load(data).limits
+        devices = import_medium(Intake(database, SystemClock(), limits), medium, hub_key(data, database), limits)
     value = [dataclasses.asdict(device) for device in devices]
     commandline.show({"data": str(data.absolute()), "devices": value}, [data_line(data), *_lines(devices)], as_json=as_json)
     refused = sum(len(device.refused) for device in devices)

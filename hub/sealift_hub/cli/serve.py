@@ -32,12 +32,16 @@ def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port
     from sealift_core.http.hosts import AllowedHosts, check_names
     from sealift_hub.api import server
     from sealift_hub.api.app import make_app
+    from sealift_hub.api.pruning import pruning
+    from sealift_hub.configuration import HubConfig
     from sealift_hub.storage.data_directory import hub_key, opened
 
     check_names(names, where="--host-name")
     asked_for().for_service("%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with server.listen(host, port) as listener, opened(data, create=True) as database:
-        signer = hub_key(data, database)
+        signer, config = hub_key(data, database), HubConfig.load(data)
         words = (data_line(data), f"key {signer.public_key.fingerprint}")
-        server.run(make_app(database, repo, signer=signer, hosts=AllowedHosts(host, names)), listener, words)
+        app = make_app(database, repo, signer=signer, hosts=AllowedHosts(host, names), limits=config.limits)
+        with pruning(database, config.retention_days):
+            server.run(app, listener, words)

@@ -48,6 +48,11 @@ def plural(number: int, word: str) -> str:
     return f"{count(number)} {word}{'' if number == 1 else 's'}"
 
 
+def clipped(text: str, characters: int) -> str:
+    """The beginning of a text that is too long, with an ellipsis: what a device calls itself may have 500 characters."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
 def fact_label(key: str) -> str:
     """What a device says about itself, as a label: ``cpu`` is the ``Processor``."""
     return _LABELS.get(key) or key.replace("_", " ").capitalize()

@@ -24,6 +24,9 @@ from sealift_hub.fleet.views import DeviceView, DriftView, ModelView, WindowView
 from sealift_hub.storage.database import Database
 
 PAGE_DEVICES: Final = 100
+#: Of one device, on its own page; and on that of the fleet.
+PAGE_MODELS: Final = 20
+FLEET_MODELS: Final = 10
 CHART_WINDOWS: Final = 48
 TABLE_WINDOWS: Final = 12
 EVENTS: Final = 100
@@ -73,16 +76,18 @@ def router(database: Database, clock: Clock) -> APIRouter:
         with database.reading() as session:
             totals = queries.totals(session, now)
             views = queries.recent_devices(session, offset=(page - 1) * PAGE_DEVICES, limit=PAGE_DEVICES + 1)
-        return _render("fleet.html", now=now, totals=totals, devices=views[:PAGE_DEVICES], page=page, more=len(views) > PAGE_DEVICES)
+        more = len(views) > PAGE_DEVICES
+        return _render("fleet.html", now=now, totals=totals, devices=views[:PAGE_DEVICES], page=page, more=more, shown=FLEET_MODELS)
 
     @routes.get("/devices/{device_id}")
-    def device(device_id: str) -> HTMLResponse:
-        now = clock.now()
+    def device(device_id: str, page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> HTMLResponse:
+        now, first = clock.now(), (page - 1) * PAGE_MODELS
         with database.reading() as session:
             view = queries.get_device(session, device_id)
-            panels = [_panel(session, view.id, model) for model in view.models]
+            panels = [_panel(session, view.id, model) for model in view.models[first : first + PAGE_MODELS]]
             events = queries.newest_events(session, view.id, limit=EVENTS)
-        return _render("device.html", now=now, device=view, panels=panels, events=events, shown=TABLE_WINDOWS)
+        more = len(view.models) > first + PAGE_MODELS
+        return _render("device.html", now=now, device=view, panels=panels, events=events, shown=TABLE_WINDOWS, page=page, more=more)
 
     @routes.get("/assets/{name}")
     def asset(name: str) -> Response:
@@ -162,6 +167,7 @@ def _environment() -> jinja2.Environment:
         formatting.day_time,
         formatting.machine_time,
         formatting.fact_label,
+        formatting.clipped,
         health,
     ):
         environment.filters[filter_.__name__] = filter_

@@ -143,6 +143,9 @@ def sealed_report(session: Session, device_id: str, number: int) -> bytes:
     envelope = session.scalar(select(StoredReport.envelope).where(StoredReport.device_id == device_id, StoredReport.number == number))
     if envelope is None:
         raise UnknownReportError("no such report", where=f"device {device_id[:12]}, report {number}")
+    if not envelope:
+        advice = "hub.toml says how long reports are kept."
+        raise UnknownReportError("this report is no longer kept", where=f"device {device_id[:12]}, report {number}", advice=advice)
     return envelope
 
 
@@ -170,6 +173,7 @@ def _device_view(device: StoredDevice, models: tuple[ModelView, ...], interrupti
         conflict=device.conflict,
         conflict_seen=device.conflict_seen,
         clock_offset_s=device.clock_offset_s,
+        label=device.label,
         offered=device.offered,
         resume_asked=device.resume_asked,
         interruptions=interruptions,

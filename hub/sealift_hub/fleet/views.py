@@ -57,9 +57,9 @@ class InterruptionView:
 class DeviceView:
     """A device: ``number`` and ``digest`` are the head of its chain, ``host`` what it says about itself.
 
-    ``offered`` is the lowest number beyond a hole that it offered last, ``resume_asked`` when an operator asked to take it up again, which its next
-    report does; ``interruptions`` are where that was done, the newest first. ``clock_offset_s`` is how many seconds its clock is ahead, negative
-    for behind; None if it is right as far as its reports show.
+    ``label`` is what an operator calls it. ``offered`` is the lowest number beyond a hole that it offered last, ``resume_asked`` when an operator
+    asked to take it up again, which its next report does; ``interruptions`` are where that was done, the newest first. ``clock_offset_s`` is how
+    many seconds its clock is ahead, negative for behind; None if it is right as far as its reports show.
     """
 
     id: str
@@ -72,6 +72,7 @@ class DeviceView:
     conflict_seen: datetime.datetime | None
     models: tuple[ModelView, ...]
     clock_offset_s: int | None = None
+    label: str = ""
     offered: int | None = None
     resume_asked: datetime.datetime | None = None
     interruptions: tuple[InterruptionView, ...] = ()
@@ -98,8 +99,8 @@ class DeviceView:
 
     @property
     def name(self) -> str:
-        """What people call the device, if it says so; else its short id."""
-        return self.host.get("name") or self.host.get("hostname") or self.short_id
+        """What an operator calls the device, else what it calls itself, else its short id."""
+        return self.label or self.host.get("name") or self.host.get("hostname") or self.short_id
 
     @property
     def behind(self) -> bool:

@@ -86,7 +86,7 @@ class Intake:
 
     def _refuse_when_full(self, session: Session) -> None:
         if count_devices(session) >= self._limits.devices:
-            advice = "If all of these devices are yours, raise Limits.devices."
+            advice = "If all of these are yours, raise enrolment.devices in the hub's hub.toml. To make room, use sealift-hub remove."
             raise EnrolmentError(f"this hub accepts at most {self._limits.devices} devices", advice=advice)
 
     def receive(self, device_id: str, data: bytes, *, source: Source) -> Taken:

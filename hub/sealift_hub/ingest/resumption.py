@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import logging
 
-from sqlalchemy import delete, insert, literal_column, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from sealift_core.messages.report import Report
@@ -38,5 +38,5 @@ def take_up(session: Session, device: StoredDevice, head: Head, report: Report, 
 def was_counted(session: Session, device_id: str, number: int, digest: str) -> bool:
     """Whether the very same report was here before its device's chain was taken up again."""
     s = SupersededReport
-    same = select(literal_column("1")).where(s.device_id == device_id, s.number == number, s.digest == digest)
+    same = select(s.id).where(s.device_id == device_id, s.number == number, s.digest == digest)
     return session.scalar(same.limit(1)) is not None

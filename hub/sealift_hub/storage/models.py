@@ -41,7 +41,7 @@ class Base(DeclarativeBase):
 
 
 class StoredDevice(Base):
-    """A device and the head of its chain: the number and digest of the newest report that is here.
+    """A device and the head of its chain: the number and digest of the newest report that is here. ``label`` is an operator's name for it.
 
     ``conflict`` tells of a report that the device signed but that contradicts what it told before. ``clock_offset_s`` is how many seconds the
     device's clock is ahead, negative for behind; NULL if it is right as far as its reports show. ``offered`` is the lowest number beyond a hole that
@@ -52,6 +52,7 @@ class StoredDevice(Base):
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     public_key: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(String(64), default="", server_default="")
     enrolled: Mapped[datetime.datetime]
     last_seen: Mapped[datetime.datetime | None] = mapped_column(index=True)
     number: Mapped[int] = mapped_column(default=0)

@@ -121,6 +121,20 @@ class TestDevices:
             connection.sendall(head.encode())
             assert b" 413 " in connection.recv(4096).split(b"\r\n")[0]
 
+    def test_the_body_of_an_unknown_device_is_refused_before_it_is_sent(self, hub: RunningHub) -> None:
+        address = urlsplit(hub.url)
+        with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+            head = f"POST /api/v1/devices/{'0' * 64}/reports HTTP/1.1\r\nHost: hub\r\nContent-Length: 30000000\r\n\r\n"
+            connection.sendall(head.encode())
+            assert b" 404 " in connection.recv(4096).split(b"\r\n")[0]
+
+    @pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/devices", "/assets/mark.svg", "/api/v1/nothing", f"/devices/{'0' * 64}"])
+    def test_head_is_answered_as_get_without_the_body(self, hub: RunningHub, path: str) -> None:
+        head, get = requests.head(hub.url + path, timeout=10), hub.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+        assert head.headers["content-type"] == get.headers["content-type"]
+
     def test_openapi_describes_every_path_and_no_other_error(self, hub: RunningHub) -> None:
         document = hub.get("/api/v1/openapi.json").json()
         assert set(document["paths"]) == {
@@ -220,6 +234,24 @@ class TestPages:
         text = hub.get(f"/devices/{device.id}").text
         for word in ("mill-3", device.id, "spindle_temperature", "0.410", "alarm", "within", "rolled-back", "error rate 4 %", "<svg"):
             assert word in text
+
+    def test_a_thousand_models_and_a_name_of_500_characters_break_no_page(self, hub: RunningHub) -> None:
+        device = SimulatedDevice("n" * 500)
+        hub.enrol(device)
+        models = [installed(f"model-{number:04}") for number in range(1000)]
+        assert hub.send(device, device.report(models=models, windows=[window("model-0000")])).status_code == 200
+        fleet = hub.get("/").text
+        assert "n" * 61 not in re.sub('title="n*"', "", fleet)
+        assert f'<a href="/devices/{device.id}">and 990 more models</a>' in fleet
+        assert "model-0009" in fleet
+        assert "model-0010" not in fleet
+        first, last = hub.get(f"/devices/{device.id}"), hub.get(f"/devices/{device.id}?page=50")
+        assert (first.status_code, last.status_code, len(first.content) < 300_000) == (200, 200, True)
+        assert "model-0019" in first.text
+        assert "model-0020" not in first.text
+        assert "1 000 models, page 50" in last.text
+        assert "model-0999" in last.text
+        assert hub.get(f"/devices/{device.id}?page=51").status_code == 200
 
     def test_pages_forbid_scripts_and_bring_all_they_need(self, hub: RunningHub) -> None:
         answer = hub.get("/")

@@ -104,6 +104,27 @@ def test_resume_takes_up_whoever_has_a_gap_and_tells_which(tmp_path: Path) -> No
     assert (shown["gap"], [gap["number"] for gap in shown["interruptions"]]) == (None, [2])
 
 
+def test_devices_are_named_and_removed_by_command(tmp_path: Path) -> None:
+    data, device = made_hub(tmp_path / "data"), SimulatedDevice("own-name")
+    device.report()
+    device.export(tmp_path / "medium")
+    hub_command("import", tmp_path / "medium", "--data", data).ok()
+    assert "is called press 7." in hub_command("rename", device.id[:12], "press 7", "--data", data).ok().out
+    assert hub_json("devices", "--data", data)["devices"][0]["name"] == "press 7"
+    assert hub_command("rename", device.id, "a/b", "--data", data).code == 3
+    assert hub_json("remove", device.id[:12], "--yes", "--data", data)["removed"] == [device.id]
+    assert hub_json("devices", "--data", data)["devices"] == []
+
+
+def test_hub_toml_says_how_many_devices_may_enrol(tmp_path: Path) -> None:
+    data = made_hub(tmp_path / "data")
+    (data / "hub.toml").write_text("[enrolment]\ndevices = 1\n")
+    for _ in range(2):
+        SimulatedDevice().export(tmp_path / "medium")
+    done = hub_command("import", tmp_path / "medium", "--data", data)
+    assert (done.code, "this hub accepts at most 1 devices" in done.out, "hub.toml" in done.out) == (4, True, True)
+
+
 def test_resume_wants_to_know_whom(tmp_path: Path) -> None:
     assert hub_command("resume", "--data", made_hub(tmp_path / "data")).code == 2
     assert "no such device" in hub_command("resume", "0" * 64, "--data", tmp_path / "data").err

@@ -9,7 +9,7 @@ import pytest
 from sealift_core.errors import ConfigurationError, ReportError, ReportsRefusedError, SignatureError, TransportError
 from sealift_core.http.http_session import HttpSession
 from sealift_core.messages.receipt import Receipt, seal_receipt
-from sealift_core.signing.keys import PrivateKey
+from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_runtime.reports import sender
 from sealift_runtime.reports.hub_key import HubKey
 from sealift_runtime.reports.sender import send_pending
@@ -97,7 +97,8 @@ def test_a_hub_that_was_set_back_by_one_report_gets_it_again(hub: HubDouble, htt
 
 
 def test_the_first_receipt_pins_the_hub_s_key_and_no_other_is_taken_from_then_on(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
-    spool, pinned = make_spool(tmp_path, 1), []
+    pinned: list[PublicKey] = []
+    spool = make_spool(tmp_path, 1)
     send_pending(spool, hub.url, http, HubKey(tmp_path / "hub.pub", on_first_use=pinned.append))
     assert pinned == [hub.key.public_key]
     assert (tmp_path / "hub.pub").stat().st_mode & 0o777 == 0o600
