@@ -59,7 +59,16 @@ def recorded_kinds() -> Iterator[str]:
 
 def test_every_kind_of_event_is_there() -> None:
     shown = {kind for row in table("agent-states-and-events.md", "Events") for kind in code(row[0])}
-    chosen = {"initialised", "configuration-changed", "held-up", "refused", "server-crashed", "control-crashed"}  # made from a variable
+    chosen = {
+        "initialised",
+        "configuration-changed",
+        "withdrawn",
+        "left-out",
+        "held-up",
+        "refused",
+        "server-crashed",
+        "control-crashed",
+    }  # made from a variable
     assert shown == {*recorded_kinds(), *chosen}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -68,6 +69,10 @@ def environments(machine: Path) -> list[str]:
     return sorted(path.name.rpartition(".")[0] for path in (machine / "agent/versions").iterdir() if path.is_dir())
 
 
+def made(machine: Path, pattern: str) -> list[Path]:
+    return list((machine / "agent/versions").glob(pattern))
+
+
 def restarts(machine: Path) -> int:
     path = machine / "restarts"
     return len(path.read_text().splitlines()) if path.exists() else 0
@@ -100,7 +105,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_agent_and_the_next_one_cleans_
         argv = command(kits[NEW], machine)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen(argv, env=environment(machine), cwd=machine, start_new_session=True, **quiet) as process:  # type: ignore[call-overload]
-            wait_until(lambda moment=moment: list((machine / "agent/versions").glob(f"{NEW}{moment}")), 120, "the new environment")
+            wait_until(functools.partial(made, machine, f"{NEW}{moment}"), 120, "the new environment")
             os.killpg(process.pid, signal.SIGKILL)
         assert (machine / "agent/current").readlink() == before
         assert version(machine) == OLD
@@ -167,17 +172,7 @@ def test_a_machine_without_an_earlier_agent_has_nothing_to_go_back_to(kits: dict
 def test_an_agent_that_an_earlier_installer_made_is_upgraded_and_can_come_back(kits: dict[str, Path], tmp_path: Path) -> None:
     prefix = tmp_path / "agent"
     subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
-    pip = [
-        prefix / "bin/python",
-        "-m",
-        "pip",
-        "--quiet",
-        "--disable-pip-version-check",
-        "install",
-        "--no-index",
-        "--find-links",
-        kits[OLD] / "wheels",
-    ]
+    pip = f"{prefix}/bin/python -m pip --quiet --disable-pip-version-check install --no-index --find-links {kits[OLD]}/wheels".split()
     subprocess.run([*pip, f"sealift-runtime[cpu]=={OLD}"], check=True)
     (prefix / "sealift-initialised").touch()
     result = install(kits[NEW], tmp_path)
