@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from sealift_core.terminal import commandline
 from sealift_runtime.agent.config import FIELDS, AgentConfig
+from sealift_runtime.agent.doctor import CHECKS, ON_REQUEST
 from sealift_runtime.monitoring.prometheus import Load, render, render_load
 from sealift_runtime.update.table import TABLE
 from support.help_pages import ROOT
@@ -58,8 +59,21 @@ def recorded_kinds() -> Iterator[str]:
 
 def test_every_kind_of_event_is_there() -> None:
     shown = {kind for row in table("agent-states-and-events.md", "Events") for kind in code(row[0])}
-    chosen = {"initialised", "configuration-changed", "held-up", "refused", "server-crashed", "control-crashed"}  # made from a variable
+    chosen = {
+        "initialised",
+        "configuration-changed",
+        "withdrawn",
+        "left-out",
+        "held-up",
+        "refused",
+        "server-crashed",
+        "control-crashed",
+    }  # made from a variable
     assert shown == {*recorded_kinds(), *chosen}
+
+
+def test_every_check_of_doctor_is_there() -> None:
+    assert [code(row[0])[0] for row in table("agent-states-and-events.md", "Checks of doctor")] == [*CHECKS, *ON_REQUEST]
 
 
 def test_the_exit_codes_are_the_command_line_s() -> None:

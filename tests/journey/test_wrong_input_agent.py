@@ -91,7 +91,11 @@ def test_another_root_than_the_device_trusts(synced: Path, tmp_path: Path) -> No
     call("sealift", "repo", "init", tmp_path / "foreign").ok()
     root = tmp_path / "foreign" / "metadata" / "root.json"
     assert_refused(init(synced, "--root", root), 3, "this device already trusts another root.", "To follow another repository, use another home.")
-    assert_refused(agent(synced, "import", tmp_path / "foreign"), 4, "metadata/timestamp.json: not enough valid signatures")
+    assert_refused(
+        agent(synced, "import", tmp_path / "foreign"),
+        4,
+        "metadata/1.root.json: this is another repository than the one that this device was set up with",
+    )
     init(tmp_path / "home", "--root", root).ok()
     assert_refused(agent(tmp_path / "home", "sync"), 4, "metadata/timestamp.json: not enough valid signatures", "timestamp was signed by 0/1 keys.")
 

@@ -8,15 +8,22 @@ import zipfile
 from pathlib import Path
 
 AGENT = """\
+import importlib.metadata
 import json
 import os
 import sys
 
 
 def main():
-    with open(os.environ["AGENT_CALLS"], "a") as file:
-        file.write(json.dumps(sys.argv[1:]) + "\\n")
-    sys.exit(int(os.environ.get("AGENT_EXIT", "0")))
+    verb = sys.argv[1]
+    if verb == "--version":
+        print("sealift-agent, version", importlib.metadata.version("sealift-runtime"))
+    elif verb == "status":
+        print(json.dumps({"url": os.environ.get("AGENT_URL")}))
+    elif verb != "detect":
+        with open(os.environ["AGENT_CALLS"], "a") as file:
+            file.write(json.dumps(sys.argv[1:]) + "\\n")
+    sys.exit(int(os.environ.get(f"AGENT_{verb.strip('-').upper()}_EXIT", "0")))
 """
 
 

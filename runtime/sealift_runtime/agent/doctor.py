@@ -7,13 +7,13 @@ import datetime
 import shutil
 import stat
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import requests
 
 from sealift_core.clock import BUILD_TIME, format_time
-from sealift_core.errors import SealiftError
+from sealift_core.errors import DocumentError, IntegrityError, SealiftError
 from sealift_core.http.hosts import is_loopback
 from sealift_core.http.http_session import open_session
 from sealift_core.http.urls import redacted
@@ -31,6 +31,7 @@ from sealift_runtime.agent.standing import Condition, standings
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.engine.facts import onnxruntime_version, providers
+from sealift_runtime.engine.selftest import run_self_test
 from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.trust.expiry import certain_time, check_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
@@ -56,9 +57,10 @@ class Finding:
     detail: str
 
 
-def run_checks(device: LocalDevice) -> list[Finding]:
-    """Every check, in the order in which things build on each other."""
-    return [_finding(name, check, device) for name, check in CHECKS.items()]
+def run_checks(device: LocalDevice, only: Collection[str] = ()) -> list[Finding]:
+    """Every check, in the order in which things build on each other; with ``only`` those of that name, which may be one that takes long."""
+    checks = {name: check for name, check in (CHECKS | ON_REQUEST).items() if name in only} if only else CHECKS
+    return [_finding(name, check, device) for name, check in checks.items()]
 
 
 def _finding(name: str, check: Callable[[LocalDevice], tuple[str, str]], device: LocalDevice) -> Finding:
@@ -215,6 +217,25 @@ def _server(device: LocalDevice) -> tuple[str, str]:
     return OK, f"serving on {server_url(device.home)}"
 
 
+def _self_test(device: LocalDevice) -> tuple[str, str]:
+    """Whether this agent, with its libraries, computes what each installed bundle must give; what is damaged is for the check ``installed``."""
+    policy, passed = policy_of(device.config), []
+    for bundle in (deployment.current for deployment in device.state.deployments() if deployment.current):
+        try:
+            check_installed(device.store, bundle)
+        except (IntegrityError, DocumentError):
+            continue
+        run_self_test(
+            bundle.directory,
+            memory_bytes=policy.self_test_memory_bytes,
+            timeout_s=policy.self_test_timeout_s,
+            slowdown_limit=None,
+            sandbox=policy.sandbox,
+        )
+        passed.append(f"{bundle.name} {bundle.version}")
+    return OK, f"passed by {', '.join(passed)}" if passed else "no model is installed"
+
+
 CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "key": _key,
     "files": _files,
@@ -231,3 +252,5 @@ CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "ledger": _ledger,
     "server": _server,
 }
+#: Checks that take long, and are run if they are named.
+ON_REQUEST: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {"self-test": _self_test}

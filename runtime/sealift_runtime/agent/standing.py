@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import format_time
 from sealift_core.errors import SealiftError
-from sealift_core.messages.channel import MAX_BYTES, Channel, release_target
+from sealift_core.messages.channel import MAX_BYTES, Channel
 from sealift_core.schema.documents import Json
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.update.noted import LEFT_OUT, WITHDRAWN, noted
 from sealift_runtime.update.records import RefusedRelease, Update
 from sealift_runtime.update.table import TABLE, State
-from sealift_runtime.update.updater import CHANNEL_DIGEST, CHANNEL_NAME, LEFT_OUT, WITHDRAWN
+from sealift_runtime.update.updater import CHANNEL_DIGEST, CHANNEL_NAME
 
 
 class Condition(enum.StrEnum):
@@ -112,16 +113,16 @@ def standings(device: LocalDevice) -> list[Standing]:
     deployments = {deployment.name: deployment for deployment in device.state.deployments()}
     updates = {update.name: update for update in device.state.updates()}
     refusals = {refusal.name: refusal for refusal in device.state.refusals() if named.get(refusal.name) in (None, refusal.version)}
-    withdrawn, absent = ((device.state.setting(key) or "").split() for key in (WITHDRAWN, LEFT_OUT))
+    withdrawn, absent = noted(device.state, WITHDRAWN), noted(device.state, LEFT_OUT)
     unfinished = {name for name, update in updates.items() if not TABLE[update.state].rest}
     made = []
     for name in sorted({*named, *unfinished, *refusals, *(name for name, deployment in deployments.items() if deployment.current)}):
         current = deployments[name].current if name in deployments else None
         running, wanted = current.version if current else "", named.get(name, "")
         standing = _standing(name, running, wanted, updates.get(name), refusals.get(name))
-        if standing.condition is Condition.UNNAMED and release_target(name, running) in withdrawn:
+        if standing.condition is Condition.UNNAMED and (name, running) in withdrawn:
             standing = dataclasses.replace(standing, condition=Condition.WITHDRAWN)
-        if standing.condition in (Condition.BEHIND, Condition.UPDATING, Condition.HELD_UP) and release_target(name, standing.named) in absent:
+        if standing.condition in (Condition.BEHIND, Condition.UPDATING, Condition.HELD_UP) and (name, standing.named) in absent:
             standing = dataclasses.replace(standing, condition=Condition.LEFT_OUT)
         made.append(standing)
     return made

@@ -25,23 +25,24 @@ CHANNEL_TYPE = "application/vnd.sealift.channel.v1+json"
 class TrustedTargets:
     """The targets that two roles sign: releases by role targets, channels by role channels.
 
-    ``withdrawn`` are the targets of releases that role targets no longer vouches for, by its own word.
+    ``withdrawn`` are the names and versions of releases that role targets no longer vouches for, by its own word.
     """
 
     releases: Mapping[str, Descriptor]
     channels: Mapping[str, Descriptor]
-    withdrawn: frozenset[str] = frozenset()
+    withdrawn: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, state: TrustState) -> TrustedTargets:
         """What a complete state vouches for. Targets of other names, or of the other role, count for nothing."""
         signed = trusted(Targets, TARGETS, state).signed
         targets, withdrawn = signed.targets, signed.unrecognized_fields.get(WITHDRAWN_FIELD)
+        withdrawn = withdrawn if isinstance(withdrawn, dict) else {}
         channels = trusted(Targets, CHANNELS, state).signed.targets
         return cls(
             releases={path: _descriptor(TARGETS, target, INDEX_TYPE) for path, target in targets.items() if path.startswith("releases/")},
             channels={path: _descriptor(CHANNELS, target, CHANNEL_TYPE) for path, target in channels.items() if path.startswith("channels/")},
-            withdrawn=frozenset(f"releases/{release}" for release in withdrawn) if isinstance(withdrawn, dict) else frozenset(),
+            withdrawn=frozenset((name, version) for key in withdrawn for name, _, version in [str(key).partition("/")]),
         )
 
     def release(self, name: str, version: str) -> Descriptor:

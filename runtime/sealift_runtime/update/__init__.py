@@ -16,6 +16,7 @@ Reading order:
 - ``lock``          one process at a time
 - ``trust_folder``  verified metadata on disk
 - ``refresh``       metadata from a transport, through the rules of ``trust``
+- ``noted``         releases that are told of once: withdrawn ones, those that a kit lacks
 - ``left_out``      what a site kit was built without
 - ``select``        pure: which bundle of a release, and are its requirements met
 - ``probation``     pure: commit, wait, or roll back

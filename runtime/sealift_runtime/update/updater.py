@@ -16,7 +16,7 @@ from sealift_core.bundle.layout import Descriptor
 from sealift_core.clock import BUILD_TIME, Clock, SystemClock
 from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, StoreError, TrustError, UpdateError, nearest
 from sealift_core.hardware.machine import Machine
-from sealift_core.messages.channel import MAX_BYTES, release_target
+from sealift_core.messages.channel import MAX_BYTES
 from sealift_core.terminal.records import facts
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.store.device_store import DeviceStore
@@ -32,6 +32,7 @@ from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.left_out import left_out
 from sealift_runtime.update.lock import HomeLock
+from sealift_runtime.update.noted import LEFT_OUT, WITHDRAWN, note
 from sealift_runtime.update.policy import Subscription, UpdatePolicy
 from sealift_runtime.update.publishing import Publisher
 from sealift_runtime.update.records import RefusedRelease, Update
@@ -50,10 +51,6 @@ LAST_STALE: Final = "last-stale"
 #: The settings with what the channel named when it was last looked at, and with that channel's name.
 CHANNEL_DIGEST: Final = "channel-digest"
 CHANNEL_NAME: Final = "channel-name"
-#: The setting with the targets of the releases that serve here though their publisher withdrew them.
-WITHDRAWN: Final = "withdrawn"
-#: The setting with the targets of the releases that the channel names and the kit that was last read doesn't have.
-LEFT_OUT: Final = "left-out"
 _LOG: Final = logging.getLogger("sealift.update")
 
 
@@ -140,7 +137,8 @@ class Updater:
             )
             targets = TrustedTargets.of(refreshed.state)
             self._tell(refreshed.state, self._channel(targets))
-            self._tell_withdrawn(targets)
+            running = {(one.current.name, one.current.version) for one in context.state.deployments() if one.current}
+            note(context, WITHDRAWN, running & targets.withdrawn, "its publisher withdrew it; it stays until the channel names another version")
             self._record_once(LAST_STALE, "stale", refreshed.stale)
             return refreshed.stale
 
@@ -263,8 +261,9 @@ class Updater:
         self._end_refusals(subscribed)
         planned, unfinished = self._planned(subscribed), self._context.state.unfinished()
         due = [update for update in unfinished if update.state in FROM_REPOSITORY and not (patient and self._context.rests(update))]
-        absent = left_out(self._context.transport, ((one.name, one.version) for one in (*planned, *due)))
-        self._tell_left_out(absent)
+        wanted = {(one.name, one.version) for one in planned} | {(update.name, update.version) for update in due}
+        absent = left_out(self._context.transport, wanted)
+        note(self._context, LEFT_OUT, absent, "the kit was built without it")
         for one in planned:
             if (one.name, one.version) not in absent:
                 self._begin(one)
@@ -272,20 +271,6 @@ class Updater:
         if not self._context.state.unfinished():
             _LOG.debug("Nothing to install: what the channel names is installed, or was refused")
         return absent
-
-    def _tell_left_out(self, absent: frozenset[tuple[str, str]]) -> None:
-        """Remember which releases a kit was built without, with an event for each that is new."""
-        state = self._context.state
-        targets = {release_target(name, version): (name, version) for name, version in sorted(absent)}
-        before = (state.setting(LEFT_OUT) or "").split()
-        if list(targets) != before:
-            with state.transaction():
-                state.set_setting(LEFT_OUT, " ".join(targets) or None)
-                for target in sorted(targets.keys() - before):
-                    name, version = targets[target]
-                    detail = "the kit was built without it"
-                    _LOG.info("%s %s: left-out: %s", name, version, detail, extra=facts(model=name, version=version, event="left-out"))
-                    state.record("left-out", model=name, version=version, detail=detail, now=self._context.clock.now())
 
     def _end_refusals(self, named: Mapping[str, tuple[str, Descriptor]]) -> None:
         """A refusal ends when the channel names another release, and one that was about the machine when that, or a library, is another."""
@@ -382,21 +367,6 @@ class Updater:
         level = logging.DEBUG if text == self._last_summary else logging.INFO
         _LOG.log(level, "%s", text, extra=facts(repository=repository, channel=channel, models=models))
         self._last_summary = text
-
-    def _tell_withdrawn(self, targets: TrustedTargets) -> None:
-        """Remember which of the bundles that serve were withdrawn by their publisher, with an event for each that is new."""
-        state = self._context.state
-        before = (state.setting(WITHDRAWN) or "").split()
-        running = [deployment.current for deployment in state.deployments() if deployment.current]
-        withdrawn = {release_target(bundle.name, bundle.version): bundle for bundle in running}
-        withdrawn = {target: bundle for target, bundle in withdrawn.items() if target in targets.withdrawn}
-        if list(withdrawn) != before:
-            with state.transaction():
-                state.set_setting(WITHDRAWN, " ".join(withdrawn) or None)
-                for target in withdrawn.keys() - before:
-                    self._context.record(
-                        "withdrawn", withdrawn[target], "its publisher withdrew it; it stays until the channel names another version"
-                    )
 
     def _channel(self, targets: TrustedTargets) -> dict[str, tuple[str, Descriptor]]:
         """What the subscribed channel points to, every release of it signed by role targets."""

@@ -68,7 +68,8 @@ def install(medium: Path, tmp_path: Path, *words: str | Path, **more: str) -> su
 
 def calls(tmp_path: Path) -> list[list[str]]:
     path = tmp_path / "calls"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    called = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [words for words in called if words[0] == "init"]
 
 
 def spying_path(tmp_path: Path) -> str:
@@ -99,7 +100,7 @@ def history(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Histo
     words = ["--prefix", "agent", "--home", str(folder / "state"), "--channel", "beta"]
     runs, made = [], []
     for kit, code in ((medium, "3"), (medium, "0"), (medium, "0"), (newer, "0")):
-        runs.append(install(kit, folder, *words, AGENT_EXIT=code))
+        runs.append(install(kit, folder, *words, AGENT_INIT_EXIT=code))
         made.append(calls(folder))
     return History(folder=folder, medium=medium, runs=tuple(runs), calls=tuple(made))
 
@@ -131,7 +132,7 @@ def test_a_newer_kit_upgrades_the_agent_in_place(history: History) -> None:
     assert history.runs[3].returncode == 0, history.runs[3].stderr
     assert "Sealift agent 9.10.0 is installed" in history.runs[3].stdout
     assert history.calls[3][-1] == ["init", "--hub-key", HUB_KEY, "--home", str(history.folder / "state")], "a device of before gets the hub's key"
-    assert next((history.folder / "agent/lib").glob("*/site-packages/sealift_runtime-*.dist-info")).name == "sealift_runtime-9.10.0.dist-info"
+    assert next((history.folder / "agent/current/lib").glob("*/site-packages/sealift_runtime-*.dist-info")).name == "sealift_runtime-9.10.0.dist-info"
     assert history.calls[3][:-1] == history.calls[1]
 
 

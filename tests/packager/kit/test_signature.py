@@ -105,7 +105,7 @@ def test_a_kit_that_the_key_signed_is_installed_and_the_key_is_kept(vendor: Vend
     assert result.returncode == 0, result.stderr
     assert "warning" not in result.stderr
     assert (tmp_path / "agent/kit-key.pub").read_bytes() == vendor.key.public_key.pem()
-    assert not list((tmp_path / "agent").glob(".wheels*"))
+    assert not list((tmp_path / "agent").rglob(".wheels*"))
     assert json.loads((tmp_path / "calls").read_text())[0] == "init"
 
 

@@ -164,6 +164,12 @@ def test_a_dry_run_of_a_publication_counts_signatures_and_writes_nothing(directo
     assert snapshot_of(directory) == before
 
 
+def test_a_verb_that_isnt_there_gets_the_ones_that_take_away(directory: Path) -> None:
+    refused = call("sealift", "repo", "remove", directory, "linear")
+    assert refused.code == 2
+    assert "Did you mean 'demote' or 'withdraw'?" in refused.err
+
+
 def test_a_dry_run_fails_as_the_command_itself_would(directory: Path) -> None:
     refused = repo("promote", directory, "linear", "1.0.0", "--channel", "stabel", "--dry-run")
     assert_refused(refused, 3, "Did you mean 'stable'?")

@@ -130,3 +130,14 @@ def test_a_model_as_an_older_agent_reports_it_can_still_be_read() -> None:
     fields = {"name": "m", "version": "1.0.0", "bundle": "sha256:0", "profile": "p", "state": "committed", "previous_version": ""}
     model = InstalledModel.parse(Document(fields, "model"))
     assert (model.channel_version, model.condition, model.standing) == ("", "", "")
+
+
+def test_single_checks_of_doctor_run_and_an_installed_model_proves_itself_again(agent: AgentUnderTest, repository: Repository) -> None:
+    found = agent.command("doctor", "--check", "engine", "--check", "self-test", "--json").ok().json["findings"]
+    assert [(finding["check"], finding["verdict"]) for finding in found] == [("engine", "ok"), ("self-test", "ok")]
+    assert found[1]["detail"] == f"passed by linear {agent.version()}"
+    root = repository.metadata / "1.root.json"
+    agent.init(repository.directory, root, timing__probation_s="0", limits__self_test_s="0.1")
+    assert agent.command("doctor", "--check", "self-test").code == 6
+    agent.init(repository.directory, root, timing__probation_s="0", limits__self_test_s="120")
+    assert "self-test" not in agent.command("doctor").out
