@@ -8,6 +8,8 @@ import time
 
 from attacks.attack import attack
 from attacks.site import NEW, Site
+from sealift_core.messages.receipt import Receipt, seal_receipt
+from sealift_core.signing.keys import PrivateKey
 from support.agents import wait_until
 from support.trickling import trickling
 
@@ -47,6 +49,43 @@ def babbling(site: Site) -> str:
     numbers = [report.number for report in site.hub.reports]
     assert numbers == list(range(1, len(numbers) + 1)), numbers
     return f"kept its reports and sent them again; {len(numbers)} arrived, none missing, none twice"
+
+
+@attack("hubs", "an impostor who acknowledges a thousand reports, with no signature and with one of a key of its own")
+def forged(site: Site) -> str:
+    """Nothing is dropped, and the hub gets all of it afterwards."""
+    wait_until(lambda: site.hub.reports, 60, "a first report, with which the hub's key is pinned")
+    identity = str(site.agent.status()["device"])
+    claim = Receipt(device=identity, acknowledged=1000)
+    site.hub.override[:] = [(200, claim.to_bytes()), (200, seal_receipt(claim, PrivateKey.generate()))] * 3
+    wait_until(lambda: not site.hub.override, 60, "the impostor to have said all of it")
+    before = len(site.hub.reports)
+    wait_until(lambda: len(site.hub.reports) > before, 60, "a report to arrive")
+    numbers = [report.number for report in site.hub.reports]
+    assert numbers == list(range(1, len(numbers) + 1)), numbers
+    return f"took neither; the hub has all {len(numbers)} reports"
+
+
+@attack("hubs", "a stick with a receipt for a thousand reports, with no signature and with one of a key of its own")
+def forged_on_a_stick(site: Site) -> str:
+    """A medium can't end a device's reporting either."""
+    wait_until(lambda: site.hub.reports, 60, "a first report, with which the hub's key is pinned")
+    site.configure()  # reports wait for the stick from now on
+    identity, medium, codes = str(site.agent.status()["device"]), site.work / "medium", []
+    folder = medium / "sealift-reports" / identity
+    folder.mkdir(parents=True)
+    claim = Receipt(device=identity, acknowledged=1000)
+    for data in (claim.to_bytes(), seal_receipt(claim, PrivateKey.generate())):
+        (folder / "receipt.json").write_bytes(data)
+        codes.append(site.agent.command("import", medium).code)
+    (folder / "receipt.json").unlink()
+    site.configure("--hub", site.hub.url)
+    before = len(site.hub.reports)
+    wait_until(lambda: len(site.hub.reports) > before, 60, "a report to arrive")
+    numbers = [report.number for report in site.hub.reports]
+    assert all(codes), codes
+    assert numbers == list(range(1, len(numbers) + 1)), numbers
+    return f"`import` exits {codes[0]} and {codes[1]}; the hub has all {len(numbers)} reports"
 
 
 def _turn_to(site: Site, url: str) -> None:
