@@ -384,7 +384,7 @@ class ClientConnection(asyncio.Protocol):
         plain = response.status == 200 and response.content_type == JSON and not response.headers
         if plain and keep_alive and not http10:
             if size <= SMALL_BYTES and not head:
-                transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, size, response.body))
+                transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, size, bytes(response.body)))
                 return
             start = b"%b%d\r\n\r\n" % (self._server.ok_start, size)
         else:
