@@ -135,12 +135,18 @@ class AgentConfig(ClientLimits):
         return ClientLimits(**{name: getattr(self, name) for name in NAMES})
 
     def check(self, *, where: str) -> None:
-        """Raise `ConfigurationError` if an address, a host name or a fingerprint is malformed; ``where`` names the file."""
+        """Raise `ConfigurationError` if an address, a host name or a fingerprint is malformed, or limits contradict each other.
+
+        ``where`` names the file.
+        """
         if self.hub:
             check_url(self.hub, where=f"{where}: hub.url", what="a hub")
         if "://" in self.repository:
             check_location(self.repository, where=f"{where}: source.repository")
         check_names(self.hosts, where=f"{where}: serving.hosts")
+        if 0 < self.in_flight_mb < self.body_mb:
+            expected, found = f"at most serving.in_flight_mb, {self.in_flight_mb}", str(self.body_mb)
+            raise ConfigurationError("one body would have more than all may have", where=f"{where}: serving.body_mb", expected=expected, found=found)
         for key in self.trusted_keys:
             _check_fingerprint(key, where=f"{where}: measuring.trusted_keys", printed_by="sealift keys generate")
         if self.hub_key:

@@ -96,8 +96,9 @@ def settings_of(config: AgentConfig) -> DataPlaneSettings:
         reserve_bytes=config.reserve_mb * MB,
         sandbox=config.sandbox,
     )
-    windows = {"window_s": config.window_s, "window_rows": config.window_rows}
-    return DataPlaneSettings(**windows, hosts=config.hosts, clients=config.clients, measuring=measuring)
+    return DataPlaneSettings(
+        window_s=config.window_s, window_rows=config.window_rows, hosts=config.hosts, clients=config.clients, measuring=measuring
+    )
 
 
 def policy_of(config: AgentConfig) -> UpdatePolicy:

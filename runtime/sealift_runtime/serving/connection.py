@@ -295,13 +295,18 @@ class ClientConnection(asyncio.Protocol):
         self._refusal = self._refusal or judge_host(host, self._target, self._server.hosts, http10=http10)
 
     def _hold(self, size: int) -> bool:
-        """Count the body that is being received, of which ``size`` bytes came or are declared, among all that the server holds; else refuse it."""
+        """Count the body that is being received, of which ``size`` bytes came or are declared, among all that the server holds; else refuse it.
+
+        What the device's owner sends doesn't count: it has to be heard whatever clients do.
+        """
+        if self.local:
+            return True
         share = self._share = self._share or self._server.budget.share()
         more = size - share.size
         if more <= 0 or share.add(more):
             return True
         if share.could_ever_add(more):
-            self._refuse(503, TOO_MUCH_IN_FLIGHT)
+            self._refuse(503, f"{TOO_MUCH_IN_FLIGHT}; try again in {self._server.limits.retry_after_s} s")
         else:
             self._too_large(self._server.budget.most_bytes, str(size))
         return False
@@ -357,7 +362,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None or self._transport is None:  # the client went meanwhile
             return
         more = self._parser is not None and not self._server.stopping and not self._half_closed
-        if len(response.body) > SMALL_BYTES:
+        if len(response.body) > SMALL_BYTES and not self.local:
             response = self._counted(response)
         keep_alive = exchange.keep_alive and not response.close and (more or bool(self._waiting))
         self._write(response, self._transport, keep_alive=keep_alive, http10=exchange.http10, head=exchange.request.method == "HEAD")
@@ -377,7 +382,8 @@ class ClientConnection(asyncio.Protocol):
         share = self._server.budget.share()
         if share.add(len(response.body)):
             return response._replace(share=share)
-        return error_response(503, TOO_MUCH_IN_FLIGHT, headers=(("retry-after", str(self._server.limits.retry_after_s)),))
+        wait_s = str(self._server.limits.retry_after_s)
+        return error_response(503, f"{TOO_MUCH_IN_FLIGHT}; try again in {wait_s} s", headers=(("retry-after", wait_s),))
 
     def _write(self, response: HttpResponse, transport: asyncio.Transport, *, keep_alive: bool, http10: bool, head: bool) -> None:
         """Hand a response to the transport, in one piece if it is small; what the client doesn't take at once counts until it has."""
@@ -385,7 +391,7 @@ class ClientConnection(asyncio.Protocol):
         plain = response.status == 200 and response.content_type == JSON and not response.headers
         if plain and keep_alive and not http10:
             if size <= SMALL_BYTES and not head:
-                transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, size, response.body))
+                transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, size, bytes(response.body)))
                 return
             start = b"%b%d\r\n\r\n" % (self._server.ok_start, size)
         else:
@@ -442,7 +448,7 @@ class ClientConnection(asyncio.Protocol):
         if self._job is not None:
             self._job.cancelled = True
         headers = (("retry-after", str(self._server.limits.retry_after_s)),)
-        self._reply(error_response(503, "the server is stopping", headers=headers, close=True), None)
+        self._reply(error_response(503, "the server is stopping; try again later, or ask another one", headers=headers, close=True), None)
 
     def abort(self) -> None:
         """Close without another word."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 from sealift_core.schema.documents import Document
 
@@ -61,12 +61,12 @@ def read_client_limits(document: Document) -> ClientLimits:
     Raises:
         DocumentError: If one is of another type, or out of bounds.
     """
-    whole: dict[str, int] = {}
-    parts: dict[str, float] = {}
-    for field in dataclasses.fields(ClientLimits):
-        low, high = _BOUNDS.get(field.name, _SECONDS)
-        if isinstance(field.default, int):
-            whole[field.name] = document.integer(field.name, field.default, minimum=int(low), maximum=int(high))
+    default = ClientLimits()
+    limits: dict[str, Any] = {}
+    for name in NAMES:
+        (low, high), value = _BOUNDS.get(name, _SECONDS), getattr(default, name)
+        if isinstance(value, int):
+            limits[name] = document.integer(name, value, minimum=int(low), maximum=int(high))
         else:
-            parts[field.name] = document.number(field.name, field.default, minimum=low, maximum=high)
-    return ClientLimits(**whole, **parts)  # type: ignore[arg-type]  # each of its field's type
+            limits[name] = document.number(name, value, minimum=low, maximum=high)
+    return ClientLimits(**limits)

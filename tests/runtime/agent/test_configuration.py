@@ -107,6 +107,9 @@ def test_limits_on_clients_are_configured_and_a_misspelt_one_is_named(agent: Age
     refused = again(agent, repository, "--set", "serving.bodymb=8", "--force")
     assert refused.code == 3
     assert "serving.body_mb" in refused.err
+    refused = again(agent, repository, "--set", "serving.in_flight_mb=7", "--force")
+    assert refused.code == 3
+    assert "serving.body_mb: one body would have more than all may have: expected at most serving.in_flight_mb, 7, found 8" in refused.err
     path = agent.home / "agent.toml"
     path.write_text(path.read_text().replace("idle_s", "idel_s"))
     with pytest.raises(DocumentError, match="serving.idel_s: unknown field: .*Did you mean 'idle_s'"):

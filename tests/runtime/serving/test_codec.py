@@ -82,7 +82,7 @@ def test_raw_tensors_arrive_as_they_were_sent(values: list[Array]) -> None:
         np.testing.assert_array_equal(request.inputs[f"t{number}"], value)
 
 
-def read_reply(body: bytes, json_bytes: int | None) -> dict[str, Array]:
+def read_reply(body: bytes | bytearray, json_bytes: int | None) -> dict[str, Array]:
     """A reply read as a client would."""
     document = json.loads(body[:json_bytes])
     offset, outputs = json_bytes or 0, {}
@@ -92,7 +92,7 @@ def read_reply(body: bytes, json_bytes: int | None) -> dict[str, Array]:
         size = output.get("parameters", {}).get("binary_data_size")
         if size is not None:
             raw = body[offset : offset + size]
-            value = decode_texts(raw, where="reply") if dtype == "string" else np.frombuffer(raw, dtype)
+            value = decode_texts(bytes(raw), where="reply") if dtype == "string" else np.frombuffer(raw, dtype)
             offset += size
         else:
             value = np.array(output["data"], dtype=object if dtype == "string" else dtype)

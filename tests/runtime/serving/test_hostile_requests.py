@@ -20,6 +20,7 @@ from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.monitoring.prometheus import render_load
 from sealift_runtime.serving.byte_budget import SMALL_BYTES, ByteBudget, default_budget
 from sealift_runtime.serving.decoding import LARGE_BYTES
+from sealift_runtime.serving.endpoints import Routes
 from sealift_runtime.serving.http import HttpRequest, HttpResponse, plain_body
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.server import InferenceServer
@@ -333,3 +334,19 @@ def test_the_load_is_what_is_in_flight_connected_and_waiting(tmp_path: Path) -> 
     assert "sealift_in_flight_bytes 500000\n" in text
     assert 'sealift_queued_requests{model="linear"} 0\n' in text
     assert re.search(r"^sealift_resident_memory_bytes [1-9][0-9]{6,}$", text, re.MULTILINE)
+
+
+def test_the_device_s_owner_needs_no_room_in_the_budget(tmp_path: Path) -> None:
+    routes: Routes = {("POST", "/echo"): lambda request: HttpResponse(200, bytes(request.body))}
+    with running(lambda table: InferenceServer(table, local_routes=routes)) as server, socket.socket(socket.AF_UNIX) as owner:
+        held = server.server.budget.share()
+        assert held.add(server.server.budget.most_bytes)
+        server.call(server.server.start_unix(tmp_path / "socket"))
+        owner.settimeout(10)
+        owner.connect(str(tmp_path / "socket"))
+        owner.sendall(b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n" + bytes(500_000))
+        answer = read_responses(owner, 1)[0]
+        assert (answer.status, len(answer.body)) == (200, 500_000)
+        with server.connect() as client:
+            client.sendall(HEAD + b"Content-Length: 500000\r\n\r\n")
+            assert read_responses(client, 1)[0].json == {"error": "too many bytes of requests and answers are in flight; try again in 1 s"}

@@ -106,7 +106,7 @@ def test_a_parser_is_never_given_more_than_a_slice() -> None:
     sizes: list[int] = []
     original = module._loads
 
-    def loads(data: bytes) -> object:
+    def loads(data: bytes | bytearray) -> object:
         sizes.append(len(data))
         return original(data)
 
