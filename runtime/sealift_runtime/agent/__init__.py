@@ -19,6 +19,7 @@ Reading order:
 - ``supervisor``     the process that keeps those two alive; ``parent`` how they notice that it is gone
 - ``standing``       how each model stands to its channel: one answer for status, sync, doctor and reports
 - ``reporting``      what a device reports: gathered, sealed, sent; ``hub_trouble`` why the hub doesn't take it
+- ``health``         what is wrong with this device, in the hub's terms
 - ``ask``            a model asked from the command line
 - ``faults``         what fails beside the request path: contained, counted, told
 - ``doctor``, ``telemetry``  what ``doctor`` looks at

@@ -20,6 +20,7 @@ from sealift_core.messages.report import Event
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice, opened
+from sealift_runtime.agent.health import health
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.parent import leave_with_parent
@@ -76,6 +77,7 @@ class ControlPlane:
             self._attempt("update", self._advance)
         if self._is_due("report", self.device.config.report_s):
             self._attempt("report", self._report)
+            self._attempt("health", self._tell_health)
 
     def _recover(self) -> None:
         """Check what is installed, each byte once: what serves is checked by the data plane as it loads it, the rest here."""
@@ -155,6 +157,9 @@ class ControlPlane:
         seal(self.device, self.data_plane, wait=True)
         if self.device.config.hub:
             send(self.device)
+
+    def _tell_health(self) -> None:
+        self.data_plane.tell_health(problem.trouble for problem in health(self.device, self.data_plane))
 
 
 def main() -> None:
