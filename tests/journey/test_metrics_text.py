@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sealift_core.messages.health import Trouble
 from sealift_core.messages.histogram import BOUNDS_MS, BUCKETS, bucket
 from sealift_core.messages.report import FeatureDrift
 from sealift_runtime.monitoring.counters import Counters
@@ -48,5 +49,15 @@ def test_latency_buckets_are_cumulative_in_seconds_and_end_with_the_count() -> N
 
 def test_a_server_without_models_still_answers_with_its_families() -> None:
     families = list(text_string_to_metric_families(render([])))
-    assert len(families) == 13
+    assert len(families) == 14
     assert not any(family.samples for family in families)
+
+
+def test_what_is_wrong_with_the_device_is_told_once_somebody_looked() -> None:
+    def troubles(told: list[str] | None) -> dict[str, float]:
+        families = {family.name: family for family in text_string_to_metric_families(render([], troubles=told))}
+        return {sample.labels["trouble"]: sample.value for sample in families["sealift_device_trouble"].samples}
+
+    assert troubles(None) == {}
+    assert troubles([]) == dict.fromkeys(Trouble, 0.0)
+    assert troubles([Trouble.CRASH_LOOP]) == dict.fromkeys(Trouble, 0.0) | {"crash-loop": 1.0}

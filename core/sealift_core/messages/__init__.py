@@ -10,5 +10,6 @@ Reading order:
 - ``histogram`` the fixed latency buckets
 - ``report``    what a device reports
 - ``receipt``   what the hub answers
+- ``health``    what is wrong with a device, by the signs that it or the hub has
 - ``measuring`` what a packager has a device measure, and its answers
 """

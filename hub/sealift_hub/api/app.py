@@ -67,7 +67,7 @@ def make_app(
     app.add_middleware(HeadAsGet)
     app.add_middleware(HostCheck, hosts=hosts)
     app.add_middleware(SecurityHeaders)
-    app.include_router(devices.router(database, Intake(database, clock, limits), signer, limits))
+    app.include_router(devices.router(database, Intake(database, clock, limits), signer, clock, limits))
     app.include_router(pages.router(database, clock), include_in_schema=False)
     _add_health(app, database)
     if repository is not None:

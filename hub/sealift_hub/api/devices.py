@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from sealift_core.clock import Clock
 from sealift_core.messages.receipt import seal_receipt
 from sealift_core.messages.report import DEVICE_ID
 from sealift_core.signing.keys import Signer
@@ -27,11 +28,11 @@ _KEY = {"requestBody": {"required": True, "content": {"application/x-pem-file": 
 _REPORT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object", "description": "A DSSE envelope."}}}}}
 
 
-def router(database: Database, intake: Intake, signer: Signer, limits: Limits) -> APIRouter:
+def router(database: Database, intake: Intake, signer: Signer, clock: Clock, limits: Limits) -> APIRouter:
     """The routes about devices; ``signer`` is the hub's key."""
     routes = APIRouter(prefix="/api/v1/devices", tags=["devices"])
     _add_intake(routes, intake, signer, limits)
-    _add_devices(routes, database, limits)
+    _add_devices(routes, database, clock, limits)
     _add_reports(routes, database, limits)
     return routes
 
@@ -70,7 +71,7 @@ def _page_size(limits: Limits) -> Any:
     return Query(ge=1, le=limits.page_rows, description="Maximum number of entries on a page.")
 
 
-def _add_devices(routes: APIRouter, database: Database, limits: Limits) -> None:
+def _add_devices(routes: APIRouter, database: Database, clock: Clock, limits: Limits) -> None:
     page_size = _page_size(limits)
 
     @routes.get("", response_model=DevicesAnswer)
@@ -81,14 +82,14 @@ def _add_devices(routes: APIRouter, database: Database, limits: Limits) -> None:
         with database.reading() as session:
             views = queries.list_devices(session, after=after, limit=limit, models=limits.page_models)
             more = bool(views) and queries.has_devices(session, after=views[-1].id)
-        page = [DeviceAnswer.model_validate(device) for device in views]
+        page = [DeviceAnswer.of(device, clock.now()) for device in views]
         return DevicesAnswer(devices=page, next=page[-1].id if more else None)
 
     @routes.get("/{device_id}", response_model=DeviceAnswer)
     def get_device(device_id: ShortId) -> DeviceAnswer:
         """Return what is known about one device."""
         with database.reading() as session:
-            return DeviceAnswer.model_validate(queries.get_device(session, device_id))
+            return DeviceAnswer.of(queries.get_device(session, device_id), clock.now())
 
 
 def _add_reports(routes: APIRouter, database: Database, limits: Limits) -> None:

@@ -18,6 +18,6 @@ class HeadAsGet:
             return
 
         async def without_body(message: Message) -> None:
-            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         await self._app(dict(scope) | {"method": "GET"}, receive, without_body)

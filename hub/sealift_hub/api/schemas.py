@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sealift_hub.fleet.health import health, state
+from sealift_hub.fleet.views import DeviceView
+
 
 class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
@@ -34,6 +37,14 @@ class ReceiptAnswer(_Answer):
     acknowledged: int = Field(ge=0)
     key: str = Field(description="The hub's public key (PEM).")
     signed: dict[str, object] = Field(description="A DSSE envelope with the receipt. What stands outside it is for agents of before.")
+
+
+class ProblemAnswer(_Answer):
+    """One thing that is wrong with a device."""
+
+    trouble: str
+    sentence: str
+    severe: bool = Field(description="Whether somebody has to act, because it doesn't end by itself.")
 
 
 class InterruptionAnswer(_Answer):
@@ -77,11 +88,19 @@ class DeviceAnswer(_Answer):
     host: dict[str, str]
     conflict: str | None = Field(description="Why the hub refuses the device's reports: the device signed a report that contradicts an earlier one.")
     conflict_seen: datetime.datetime | None
+    state: str = Field(description="The most urgent that is wrong, or drift, new, behind or well.")
+    health: list[ProblemAnswer] = Field(description="What is wrong, the most urgent first.")
     gap: str | None = Field(description="Which reports are missing, so that the hub can't take those that the device has; see `sealift-hub resume`.")
     interruptions: list[InterruptionAnswer]
     clock_offset_s: int | None = Field(description="How many seconds the device's clock is ahead, negative for behind; null if it seems right.")
     behind: bool = Field(description="Whether the device runs another version of a model than its channel names.")
     models: list[ModelAnswer]
+
+    @classmethod
+    def of(cls, device: DeviceView, now: datetime.datetime) -> DeviceAnswer:
+        """A device as it is judged at a time."""
+        judged = {"state": state(device, now), "health": health(device, now)}
+        return cls.model_validate({name: getattr(device, name) for name in cls.model_fields if name not in judged} | judged)
 
 
 class DevicesAnswer(_Answer):

@@ -13,6 +13,7 @@ from sealift_core.clock import SystemClock
 from sealift_core.terminal import commandline
 from sealift_hub.cli.data import data_line, data_option
 from sealift_hub.dashboard import formatting
+from sealift_hub.fleet.health import health
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -31,9 +32,9 @@ def devices(data: Path, *, as_json: bool) -> None:
     from sealift_hub.storage.data_directory import opened
 
     with opened(data) as database, database.reading() as session:
-        views = list(_all(session))
-    value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in views]
-    commandline.show({"data": str(data.absolute()), "devices": value}, [data_line(data), *_lines(views)], as_json=as_json)
+        views, now = list(_all(session)), SystemClock().now()
+    value = [DeviceAnswer.of(device, now).model_dump(mode="json") for device in views]
+    commandline.show({"data": str(data.absolute()), "devices": value}, [data_line(data), *_lines(views, now)], as_json=as_json)
 
 
 def _all(session: Session) -> Iterator[DeviceView]:
@@ -45,9 +46,8 @@ def _all(session: Session) -> Iterator[DeviceView]:
         after = page[-1].id
 
 
-def _lines(views: list[DeviceView]) -> list[str]:
-    now = SystemClock().now()
-    lines = [line for device in views for line in (_head(device, now), *_details(device))]
+def _lines(views: list[DeviceView], now: datetime.datetime) -> list[str]:
+    lines = [line for device in views for line in (_head(device, now), *_details(device, now))]
     return lines or ["No device has enrolled yet."]
 
 
@@ -56,15 +56,13 @@ def _head(device: DeviceView, now: datetime.datetime) -> str:
     return f"{device.short_id}  {device.name}  seen {formatting.ago(device.last_seen, now)}{behind}"
 
 
-def _details(device: DeviceView) -> list[str]:
-    conflict = [f"  CONFLICT: {device.conflict}"] if device.conflict else []
-    conflict += [f"  GAP: {device.gap}"] if device.gap else []
-    conflict += [f"  {interruption.reason}" for interruption in device.interruptions]
-    clock = [f"  {device.clock_trouble}"] if device.clock_trouble else []
+def _details(device: DeviceView, now: datetime.datetime) -> list[str]:
+    problems = [f"  {problem.trouble.upper()}: {problem.sentence}" for problem in health(device, now)]
+    interruptions = [f"  {interruption.reason}" for interruption in device.interruptions]
     standings = [f"  {model.standing}" for model in device.models if model.standing]
     return (
-        conflict
-        + clock
+        problems
+        + interruptions
         + standings
         + [
             f"  {model.name} {model.version} {model.state}: {model.requests} requests in 24 h, {model.failures} failed, "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,8 @@ from sealift_core.clock import Clock
 from sealift_core.terminal.printable import printable
 from sealift_hub.dashboard import charts, formatting
 from sealift_hub.fleet import queries
-from sealift_hub.fleet.views import DeviceView, DriftView, ModelView, WindowView
+from sealift_hub.fleet.health import health, state
+from sealift_hub.fleet.views import DriftView, ModelView, WindowView
 from sealift_hub.storage.database import Database
 
 PAGE_DEVICES: Final = 100
@@ -124,31 +124,6 @@ def _panel(session: Session, device_id: str, model: ModelView) -> ModelPanel:
     )
 
 
-def health(device: DeviceView, now: datetime.datetime) -> str:
-    """Sum a device up in one word, the most urgent that holds.
-
-    Args:
-        device: The device.
-        now: The time, in UTC.
-
-    Returns:
-        ``conflict``, ``gap``, ``drift``, ``new``, ``quiet``, ``clock``, ``behind`` or ``well``.
-    """
-    if device.conflict:
-        return "conflict"
-    if device.gap:
-        return "gap"
-    if device.alarms:
-        return "drift"
-    if device.last_seen is None:
-        return "new"
-    if now - device.last_seen > queries.QUIET:
-        return "quiet"
-    if device.clock_trouble:
-        return "clock"
-    return "behind" if device.behind else "well"
-
-
 def _finalize(value: object) -> object:
     """What a template puts on the page: text that devices wrote is made `printable`; that of a macro is markup already."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -169,6 +144,7 @@ def _environment() -> jinja2.Environment:
         formatting.fact_label,
         formatting.clipped,
         health,
+        state,
     ):
         environment.filters[filter_.__name__] = filter_
     environment.globals |= {"charts": charts, "version": sealift_hub.__version__, "assets_version": _ASSETS_VERSION}

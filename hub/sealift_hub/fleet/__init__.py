@@ -3,6 +3,7 @@
 Reading order:
 
 - ``views``    the values
+- ``health``   what is wrong with a device
 - ``queries``  the questions
 
 Never imports ingest's shell, api, dashboard or cli.

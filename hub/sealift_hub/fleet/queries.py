@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
+from sealift_core.clock import parse_time
+from sealift_core.messages.health import SILENCE
 from sealift_core.messages.histogram import quantile_ms
 from sealift_core.messages.report import Event
 from sealift_hub.errors import UnknownDeviceError, UnknownReportError
@@ -16,7 +18,6 @@ from sealift_hub.fleet.views import DeviceView, DriftView, FleetTotals, Interrup
 from sealift_hub.limits import DEFAULT_LIMITS
 from sealift_hub.storage.models import DeviceModel, Interruption, StoredDevice, StoredEvent, StoredReport, StoredWindow
 
-QUIET = datetime.timedelta(days=1)
 #: An id's hex digits, and the fewest that stand for one: commands and pages print twelve or sixteen.
 ID_DIGITS = 64
 SHORTEST_ID = 8
@@ -75,7 +76,7 @@ def full_id(session: Session, given: str) -> str:
 
 def totals(session: Session, now: datetime.datetime) -> FleetTotals:
     """The whole fleet at a glance."""
-    quiet = or_(StoredDevice.last_seen.is_(None), StoredDevice.last_seen < now - QUIET)
+    quiet = or_(StoredDevice.last_seen.is_(None), StoredDevice.last_seen < now - SILENCE)
     models = session.execute(select(DeviceModel.device_id, DeviceModel.requests, DeviceModel.failures, DeviceModel.drift_alarms)).all()
     return FleetTotals(
         devices=_count(session),
@@ -174,6 +175,7 @@ def _device_view(device: StoredDevice, models: tuple[ModelView, ...], interrupti
         conflict_seen=device.conflict_seen,
         clock_offset_s=device.clock_offset_s,
         label=device.label,
+        crashes=tuple(map(parse_time, device.crashes)),
         offered=device.offered,
         resume_asked=device.resume_asked,
         interruptions=interruptions,

@@ -57,9 +57,9 @@ class InterruptionView:
 class DeviceView:
     """A device: ``number`` and ``digest`` are the head of its chain, ``host`` what it says about itself.
 
-    ``label`` is what an operator calls it. ``offered`` is the lowest number beyond a hole that it offered last, ``resume_asked`` when an operator
-    asked to take it up again, which its next report does; ``interruptions`` are where that was done, the newest first. ``clock_offset_s`` is how
-    many seconds its clock is ahead, negative for behind; None if it is right as far as its reports show.
+    ``label`` is what an operator calls it, ``crashes`` when its agent crashed lately. ``offered`` is the lowest number beyond a hole that it offered
+    last, ``resume_asked`` when an operator asked to take it up again, which its next report does; ``interruptions`` are where that was done, the
+    newest first. ``clock_offset_s`` is how many seconds its clock is ahead, negative for behind; None if it is right as far as its reports show.
     """
 
     id: str
@@ -73,6 +73,7 @@ class DeviceView:
     models: tuple[ModelView, ...]
     clock_offset_s: int | None = None
     label: str = ""
+    crashes: tuple[datetime.datetime, ...] = ()
     offered: int | None = None
     resume_asked: datetime.datetime | None = None
     interruptions: tuple[InterruptionView, ...] = ()

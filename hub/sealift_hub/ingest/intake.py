@@ -79,7 +79,7 @@ class Intake:
             if device is not None:
                 return _taken(device, new=False)
             self._refuse_when_full(session)
-            device = StoredDevice(id=device_id, public_key=key.pem().decode(), enrolled=self._clock.now(), number=0, host={})
+            device = StoredDevice(id=device_id, public_key=key.pem().decode(), enrolled=self._clock.now(), number=0, host={}, crashes=[])
             session.add(device)
         _log.info("device %s enrolled", device_id)
         return _taken(device, new=True)
@@ -178,6 +178,7 @@ def _record(session: Session, device: StoredDevice, arrival: Arrival, limits: Li
             envelope=arrival.data,
         )
     )
+    device.crashes = projection.crash_times(report, device.crashes, now)
     counted = resumption.was_counted(session, device.id, report.number, str(arrival.digest))
     windows = [] if counted else projection.window_rows(report, now)
     session.add_all(windows)

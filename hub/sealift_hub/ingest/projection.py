@@ -7,11 +7,15 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from sealift_core.clock import format_time
+from sealift_core.messages.health import CRASH_EVENTS
 from sealift_core.messages.histogram import BUCKETS
 from sealift_core.messages.report import Event, InstalledModel, Report, Window
 from sealift_hub.ingest.day import Day
 from sealift_hub.storage.models import DeviceModel, StoredEvent, StoredWindow
 
+#: Of a device's crashes: a few are enough to see that they are many.
+MOST_CRASHES: Final = 10
 DAY: Final = datetime.timedelta(days=1)
 #: Of a model's drifted features: lists of devices name them, the device's page has all of them.
 MOST_NAMES: Final = 20
@@ -96,6 +100,12 @@ def event_rows(report: Report, known_events: Iterable[Event]) -> list[StoredEven
     earlier = set(known_events)
     fresh = [event for event in report.events if event not in earlier]
     return [StoredEvent(device_id=report.device, report_number=report.number, **_fields(event)) for event in fresh]
+
+
+def crash_times(report: Report, known: Sequence[str], received: datetime.datetime) -> list[str]:
+    """The newest crashes that a device told of, with those of a report that came at ``received``."""
+    told = [format_time(min(event.time, received)) for event in report.events if event.kind in CRASH_EVENTS]
+    return [*known, *told][-MOST_CRASHES:]
 
 
 def _fields(event: Event) -> dict[str, object]:

@@ -46,6 +46,7 @@ class StoredDevice(Base):
     ``conflict`` tells of a report that the device signed but that contradicts what it told before. ``clock_offset_s`` is how many seconds the
     device's clock is ahead, negative for behind; NULL if it is right as far as its reports show. ``offered`` is the lowest number beyond a hole that
     the device offered, ``resume_asked`` when an operator asked to take its chain up again wherever it stands.
+    ``crashes`` are the times of the newest crashes that it told of, never after the hub heard of them.
     """
 
     __tablename__ = "devices"
@@ -64,6 +65,7 @@ class StoredDevice(Base):
     offered: Mapped[int | None]
     offered_seen: Mapped[datetime.datetime | None]
     resume_asked: Mapped[datetime.datetime | None]
+    crashes: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
 
 
 class StoredReport(Base):

@@ -21,6 +21,7 @@ Reading order:
 - ``standing``       how each model stands to its channel: one answer for status, sync, doctor and reports
 - ``reporting``      what a device reports: gathered, sealed, sent; ``hub_trouble`` why the hub doesn't take it
 - ``sending``        on a thread of its own, cut when it takes too long
+- ``health``         what is wrong with this device, in the hub's terms
 - ``ask``            a model asked from the command line
 - ``faults``         what fails beside the request path: contained, counted, told
 - ``doctor``, ``telemetry``  what ``doctor`` looks at

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import ServingCounters
 
 _PATIENCE_S = 5.0
-FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS, FAULTS = (
-    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models", "faults")
+FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS, FAULTS, HEALTH = (
+    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models", "faults", "health")
 )
 
 
@@ -107,6 +107,10 @@ class DataPlaneClient:
     def acknowledge_faults(self, number: int) -> None:
         """Say that the faults up to a number are events now."""
         self._ask(FAULTS, {"acknowledged": number})
+
+    def tell_health(self, troubles: Iterable[str]) -> None:
+        """Tell what is wrong with the device, for /metrics."""
+        self._ask(HEALTH, {"troubles": list(troubles)})
 
     def models(self) -> list[dict[str, Any]] | None:
         """What serves, with its counters and drift; None when no data plane runs."""

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from sealift_core.errors import SealiftError
+from sealift_core.messages.health import Trouble
 from sealift_core.schema.documents import Document
-from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FAULTS, FOLLOW, GENERATION, MODELS, WINDOWS
+from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FAULTS, FOLLOW, GENERATION, HEALTH, MODELS, WINDOWS
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
 from sealift_runtime.update.desired import DesiredState
 
@@ -54,6 +55,10 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         plane.faults.acknowledge(body.integer("acknowledged", 0, minimum=0))
         return {"faults": [fault.json() for fault in plane.faults.told()]}
 
+    def health(body: Document) -> dict[str, Any]:
+        plane.monitors.troubles = body.texts("troubles", one_of=tuple(Trouble))
+        return {}
+
     def models(_: Document) -> dict[str, Any]:
         return {"models": plane.monitors.summary(), "absent": [absent._asdict() for absent in plane.table.absences()]}
 
@@ -63,6 +68,7 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         CHECKED: checked,
         COUNTERS: counters,
         FAULTS: faults,
+        HEALTH: health,
         WINDOWS: windows,
         ACKNOWLEDGE: acknowledge,
         MODELS: models,

@@ -21,6 +21,7 @@ from sealift_core.messages.report import Event
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice, opened
+from sealift_runtime.agent.health import health
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.parent import leave_with_parent
@@ -84,6 +85,7 @@ class ControlPlane:
             self._attempt("update", self._advance)
         if self._is_due("report", self.device.config.report_s):
             self._attempt("report", self._seal)
+            self._attempt("health", self._tell_health)
             if self.device.config.hub:
                 self._sending.start()
         if (words := self._sending.outcome()) is not None:
@@ -165,6 +167,9 @@ class ControlPlane:
 
     def _seal(self) -> None:
         seal(self.device, self.data_plane, wait=True)
+
+    def _tell_health(self) -> None:
+        self.data_plane.tell_health(problem.trouble for problem in health(self.device, self.data_plane))
 
 
 def main() -> None:

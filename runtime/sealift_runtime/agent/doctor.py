@@ -24,6 +24,7 @@ from sealift_core.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.health import clock_trouble, health
 from sealift_runtime.agent.hub_trouble import hub_key_words, hub_trouble
 from sealift_runtime.agent.private_home import exposed
 from sealift_runtime.agent.server_info import server_url
@@ -139,10 +140,8 @@ def _trust(device: LocalDevice) -> tuple[str, str]:
 
 
 def _clock(device: LocalDevice) -> tuple[str, str]:
-    now, floor = device.clock.now(), device.certain_time()
-    if now < floor:
-        return WARNING, f"the clock says {format_time(now)}, but it must be later than {format_time(floor)}, which is used instead. Set the clock."
-    return OK, format_time(now)
+    trouble = clock_trouble(device)
+    return (WARNING, f"{trouble[0].lower()}{trouble[1:]}") if trouble else (OK, format_time(device.clock.now()))
 
 
 def _repository(device: LocalDevice) -> tuple[str, str]:
@@ -236,6 +235,15 @@ def _self_test(device: LocalDevice) -> tuple[str, str]:
     return OK, f"passed by {', '.join(passed)}" if passed else "no model is installed"
 
 
+def _health(device: LocalDevice) -> tuple[str, str]:
+    """The device as a whole, by the definition that the hub and /metrics have, too."""
+    problems = health(device, DataPlaneClient(device.home.socket))
+    if not problems:
+        return OK, "well"
+    verdict = FAILED if any(problem.severe for problem in problems) else WARNING
+    return verdict, " ".join(f"{problem.trouble}: {problem.sentence}" for problem in problems)
+
+
 CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "key": _key,
     "files": _files,
@@ -251,6 +259,7 @@ CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "updates": _updates,
     "ledger": _ledger,
     "server": _server,
+    "health": _health,
 }
 #: Checks that take long, and are run if they are named.
 ON_REQUEST: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {"self-test": _self_test}

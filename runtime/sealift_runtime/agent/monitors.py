@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +98,8 @@ class Monitors:
         self._counted: list[tuple[str, int, int, int, int]] = []
         self._save_at = clock.monotonic() + SAVE_S
         self.metrics = ""
+        #: What the control plane said last; None before.
+        self.troubles: Sequence[str] | None = None
         with self._faults.contained("monitoring"):
             self.metrics = render([])
         with self._faults.contained("monitoring"):
@@ -161,7 +163,7 @@ class Monitors:
             self._retire()
             with self._faults.contained("monitoring"):
                 self._save_if_due(closed=self._closed[-1:] != before)
-        self.metrics = render(metrics, self._faults.counts)
+        self.metrics = render(metrics, self._faults.counts, self.troubles)
 
     def _retire(self) -> None:
         now = self._clock.monotonic()

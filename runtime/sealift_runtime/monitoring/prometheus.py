@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from sealift_core.messages.health import Trouble
 from sealift_core.messages.histogram import BOUNDS_MS
 from sealift_core.messages.report import CLIENT_FAILURES, FeatureDrift
 from sealift_core.terminal.printable import printable
@@ -60,8 +61,11 @@ _DRIFT: Final[tuple[tuple[str, str, Callable[[FeatureDrift], float]], ...]] = (
 )
 
 
-def render(models: Sequence[ModelMetrics], failures: Mapping[str, int] | None = None) -> str:
-    """The text of /metrics; every family has HELP and TYPE, also while no model is served. ``failures`` are by part of the data plane."""
+def render(models: Sequence[ModelMetrics], failures: Mapping[str, int] | None = None, troubles: Sequence[str] | None = None) -> str:
+    """The text of /metrics; every family has HELP and TYPE, also while no model is served.
+
+    ``failures`` are by part of the data plane. ``troubles`` are what is wrong with the device; None while nobody looked, and then nothing is said.
+    """
     lines: list[str] = []
     for name, text, total in _COUNTERS:
         lines += _family(name, "counter", text, (("", model.labels, total(model.counters)) for model in models))
@@ -73,6 +77,8 @@ def render(models: Sequence[ModelMetrics], failures: Mapping[str, int] | None = 
         lines += _family(name, "gauge", text, samples)
     parts: list[Sample] = [("", {"part": part}, count) for part, count in sorted((failures or {}).items())]
     lines += _family("sealift_background_failures_total", "counter", "Failures of what runs beside the request path, by part.", parts)
+    signs: list[Sample] = [] if troubles is None else [("", {"trouble": trouble}, float(trouble in troubles)) for trouble in Trouble]
+    lines += _family("sealift_device_trouble", "gauge", "1 while this is wrong with the device.", signs)
     return "\n".join(lines) + "\n"
 
 

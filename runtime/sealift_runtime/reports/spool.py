@@ -235,6 +235,12 @@ class ReportSpool:
             return _chain(database)
 
     @property
+    def full(self) -> bool:
+        """Whether so many reports wait for their receipt that no more is sealed."""
+        with self._transaction() as database:
+            return self._is_full(database)
+
+    @property
     def last_event(self) -> int:
         """The number of the newest event that is in a report; 0 if none is."""
         return self.chain.last_event

@@ -93,7 +93,7 @@ def test_resume_takes_up_whoever_has_a_gap_and_tells_which(tmp_path: Path) -> No
     (device.export(tmp_path / "medium") / "0000000001.json").unlink()
     assert "No device has a gap or a conflict." in hub_command("resume", "--all", "--data", data).out
     assert hub_command("import", tmp_path / "medium", "--data", data).code == 4
-    assert "GAP: report 1 is missing" in hub_command("devices", "--data", data).out
+    assert "GAP: Its reports can't be taken: report 1 is missing." in hub_command("devices", "--data", data).out
     assert f"Device {device.id[:12]} is taken up again at its next report." in hub_command("resume", "--all", "--data", data).out
     [imported] = hub_json("import", tmp_path / "medium", "--data", data)["devices"]
     assert (imported["new"], imported["acknowledged"], imported["refused"]) == (2, 3, [])

@@ -52,7 +52,8 @@ def test_the_list_of_devices_has_one_line_for_each_and_each_model(tmp_path: Path
     hub_command("import", tmp_path / "medium", "--data", made_hub(tmp_path / "data")).ok()
     done = hub_command("devices", "--data", tmp_path / "data").ok()
     assert is_printable(done.out)
-    _, head, model = done.out.splitlines()
+    _, head, problem, model = done.out.splitlines()
+    assert problem == "  SILENT: It didn't report for more than a day."
     assert "press\\x1b[2J\\n0000  fake  seen just now\\u202e  seen" in head
     assert "vib\\x1b[5m\\nx 1.3.0\\u202e com\\x1bmitted:" in model
 

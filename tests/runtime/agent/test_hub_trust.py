@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.doctor import FAILED, OK, WARNING, Finding, run_checks
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.reporting import seal, send
-from support.agents import AgentUnderTest, device
+from support.agents import AgentUnderTest, device, wait_until
 from support.hub_double import HubDouble, running_hub
 from support.repositories import Repository
 
@@ -62,6 +63,11 @@ def hub_finding(agent: AgentUnderTest, later: datetime.timedelta | None = None) 
         return next(finding for finding in run_checks(local) if finding.check == "hub")
 
 
+def finding(agent: AgentUnderTest, check: str) -> Finding:
+    with opened(Home(agent.home)) as local:
+        return next(finding for finding in run_checks(local) if finding.check == check)
+
+
 def events(agent: AgentUnderTest, kind: str) -> list[str]:
     return [event["detail"] for event in agent.status()["events"] if event["kind"] == kind]
 
@@ -92,12 +98,14 @@ def test_whoever_answers_with_another_key_ends_nothing(agent: AgentUnderTest, re
     assert refused.startswith("http://127.0.0.1")
     assert "No report was dropped" in refused
     assert "no report came there since" in agent.command("status").ok().out
-    finding = hub_finding(agent)
-    assert (finding.verdict, "reports aren't taken since" in finding.detail, "another key" in finding.detail) == (FAILED, True, True)
+    hub_check = hub_finding(agent)
+    assert (hub_check.verdict, "reports aren't taken since" in hub_check.detail, "another key" in hub_check.detail) == (FAILED, True, True)
     assert agent.command("doctor").code == 6
+    assert (finding(agent, "health").verdict, "reports-not-taken: " in finding(agent, "health").detail) == (FAILED, True)
     hub.key = genuine
     assert report(agent) >= 1
     assert agent.status()["hub"]["trouble"] is None
+    assert finding(agent, "health") == Finding(check="health", verdict=OK, detail="well")
 
 
 def test_a_configured_key_is_the_only_one(agent: AgentUnderTest, repository: Repository, hub: HubDouble) -> None:
@@ -125,8 +133,8 @@ def test_doctor_fails_while_the_hub_refuses_reports(agent: AgentUnderTest, repos
     hub.override = [(404, b"{}"), (201, hub.receipt("0" * 64, 0)), (status, b'{"error": "report 1 contradicts what is here"}')]
     with pytest.raises(SealiftError, match="contradicts"):
         report(agent)
-    finding = hub_finding(agent)
-    assert (finding.verdict, "contradicts" in finding.detail, "reports not yet acknowledged: 1" in finding.detail) == (FAILED, True, True)
+    hub_check = hub_finding(agent)
+    assert (hub_check.verdict, "contradicts" in hub_check.detail, "reports not yet acknowledged: 1" in hub_check.detail) == (FAILED, True, True)
 
 
 def test_doctor_warns_of_a_hub_that_is_away_and_fails_once_that_lasts(agent: AgentUnderTest, repository: Repository) -> None:
@@ -171,3 +179,20 @@ def test_a_medium_of_a_device_of_before_says_how_to_name_the_key(agent: AgentUnd
     agent.command("init", "--hub-key", hub.public_key.fingerprint).ok()
     assert agent.command("import", tmp_path / "medium", "--json").ok().json == {"acknowledged": 1}
     assert (hub_finding(agent).verdict, agent.status()["reports"]) == (OK, {"sealed": 1, "acknowledged": 1})
+
+
+def test_a_running_agent_tells_in_metrics_what_doctor_tells(agent: AgentUnderTest, repository: Repository, hub: HubDouble) -> None:
+    set_up(agent, repository, "--hub", hub.url, "--hub-key", "0" * 64)
+    agent.start()
+
+    def troubles() -> set[str]:
+        with urllib.request.urlopen(f"{agent.url}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return {
+            line.partition('"')[2].partition('"')[0]
+            for line in text.splitlines()
+            if line.startswith("sealift_device_trouble{") and line.endswith(" 1")
+        }
+
+    assert wait_until(troubles, 30, "the control plane to tell") == {"reports-not-taken"}
+    assert "reports-not-taken: Its reports aren't taken: http://127.0.0.1" in finding(agent, "health").detail
