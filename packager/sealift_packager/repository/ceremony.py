@@ -13,11 +13,12 @@ from pathlib import Path
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import format_time
+from sealift_core.messages.channel import Channel, release_target
 from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
 from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import metadata
-from sealift_packager.repository.directory import METADATA, Repository
+from sealift_packager.repository.directory import METADATA, Repository, target_blob
 from sealift_packager.repository.drafts import Drafts, check_complete, prune, root_files
 from sealift_packager.repository.keyring import KeyRing, tuf_key
 from sealift_packager.repository.metadata import RepositoryMetadata
@@ -110,7 +111,7 @@ def publish(
 
     1. All files are one request, for the versions that follow on what is published, and not expired.
     2. Every role has the threshold, by the repository's own metadata: root by the old and the new one. Other signatures are dropped.
-    3. What targets and channels name is in the repository.
+    3. What targets and channels name is in the repository, and channels name releases that targets has: others may have been withdrawn since.
     4. Snapshot and timestamp are signed with the keys that are here, and all of it holds together.
 
     Raises `RepositoryError`, `TrustError` or `DocumentError`; nothing is written then, nor with ``dry_run``.
@@ -125,6 +126,7 @@ def publish(
             return _publish_first_root(repository, merged.drafts, dry_run=dry_run)
         documents = _documents(merged)
         _check_blobs(repository, merged.drafts, documents)  # 3
+        _check_named(repository, current, merged.drafts, documents)
         return Publication.complete(current, merged.drafts, ring, expiry, now, documents=documents).write(repository, dry_run=dry_run)  # 4
 
 
@@ -198,6 +200,21 @@ def _documents(request: Request) -> dict[str, bytes]:
     targets = request.drafts[CHANNELS].signed.targets if CHANNELS in request.drafts else {}
     documents = {name: text.encode() for name, text in request.documents.items()}
     return {name: data for name, data in documents.items() if name in targets and targets[name].hashes.get("sha256") == Digest.of(data).hex}
+
+
+def _check_named(repository: Repository, current: RepositoryMetadata, drafts: Drafts, documents: Mapping[str, bytes]) -> None:
+    """Raise `RepositoryError` if a channel would name a release that isn't published: devices would refuse the whole channel."""
+    targets, channels = (drafts[role].signed.targets if role in drafts else current.roles()[role].targets for role in (TARGETS, CHANNELS))
+    for target, target_file in channels.items():
+        data = documents[target] if target in documents else repository.layout.read_blob(target_blob(target_file))
+        for name, version in Channel.parse(data, where=target).models.items():
+            if release_target(name, version) not in targets:
+                raise RepositoryError(
+                    "a channel would name a release that isn't published",
+                    where=target,
+                    found=f"{name} {version}",
+                    advice="It was withdrawn, or the channel was moved, after the request was made. Make a new request.",
+                )
 
 
 def _check_blobs(repository: Repository, drafts: Drafts, documents: Mapping[str, bytes]) -> None:

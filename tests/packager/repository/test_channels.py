@@ -125,6 +125,25 @@ def test_a_withdrawal_can_be_signed_elsewhere(directory: Path, tmp_path: Path) -
     assert "linear:1.1.0" not in (directory / "index.json").read_text()
 
 
+@pytest.mark.parametrize("late", ["promotion", "withdrawal"])
+def test_a_request_that_another_publication_made_wrong_is_refused(directory: Path, tmp_path: Path, late: str) -> None:
+    """Either is right by itself, and neither changes a version that the other one follows on."""
+    request, keys = tmp_path / "request.json", directory.with_name("repo-keys")
+    role = "channels" if late == "promotion" else "targets"
+    promotion = ["promote", directory, "linear", "1.0.0", "--channel", "stable"]
+    withdrawal = ["withdraw", directory, "linear", "1.0.0"]
+    late_words, words = (promotion, withdrawal) if late == "promotion" else (withdrawal, promotion)
+    (keys / f"{role}.pem").rename(tmp_path / f"{role}.pem")
+    repo(*late_words, "--request", request).ok()
+    repo("sign", request, "--key", tmp_path / f"{role}.pem").ok()
+    repo(*words).ok()
+    before = snapshot_of(directory)
+    assert_refused(
+        repo("publish", directory, request), 3, "channels/stable.json: a channel would name a release that isn't published: found linear 1.0.0"
+    )
+    assert snapshot_of(directory) == before
+
+
 @pytest.mark.parametrize(
     ("words", "result"),
     [
