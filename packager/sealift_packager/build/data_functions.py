@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.build.in_memory_data import write_data
 from sealift_packager.build.request import PackRequest
 from sealift_packager.data.function import call_function
 from sealift_packager.errors import DataError
@@ -33,6 +32,8 @@ def write_functions(request: PackRequest, folder: Path) -> dict[str, Path]:
 
 
 def _write(request: PackRequest, field: str, place: Path, folder: Path) -> Path:
+    from sealift_packager.build.in_memory_data import write_data
+
     where = f"--{field.replace('_', '-')} {place}"
     data = call_function(place, where=where)
     if data is None or isinstance(data, (str, Path)):

@@ -89,7 +89,7 @@ class Services:
 
     def footprint(self, message: Message) -> Message:
         """Load and run a graph of the build in a fresh process, behind walls."""
-        from sealift_packager.graph.session import Settings
+        from sealift_packager.graph.settings import Settings
         from sealift_packager.measure.probe import probe
 
         fields = Document(message.fields, "footprint")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sealift_core.process.child import die_with_parent
 from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
 from sealift_packager.cache.serialization import encode
+from sealift_packager.progress.importing import importing
 from sealift_packager.sandbox.activity import Monitor, monitoring
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.log_records import log_warnings, send_records
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str], descriptor: int) -> None:
     """Do the one task; ``arguments`` are the descriptor of the page."""
-    from sealift_packager.build.remote import WorkerChannel
+    with importing():
+        from sealift_packager.build.remote import WorkerChannel
 
     channel = WorkerChannel(_private_input(), descriptor)
     page = Page(int(arguments[0]))
@@ -72,10 +74,11 @@ def _do(task: Task, channel: Any) -> Any:
 
 
 def _build(task: BuildTask, channel: Any) -> WorkerResult:
-    from sealift_packager.build.packed import BuildOptions
-    from sealift_packager.build.pipeline import build
-    from sealift_packager.build.remote import RemoteProgress, RemoteStore
-    from sealift_packager.build.worker_result import WorkerResult
+    with importing():
+        from sealift_packager.build.packed import BuildOptions
+        from sealift_packager.build.pipeline import build
+        from sealift_packager.build.remote import RemoteProgress, RemoteStore
+        from sealift_packager.build.worker_result import WorkerResult
 
     options = BuildOptions(cache=RemoteStore(channel) if task.cached else None, lock=task.lock, inline_bytes=task.inline_bytes)
     return WorkerResult.of(build(task.request, task.scratch, RemoteProgress(channel), options))

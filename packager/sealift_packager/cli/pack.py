@@ -173,11 +173,13 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     You can also set every option in a sealift.toml, in its table [pack], under the option's name; the command line takes precedence. Results are
     cached by content in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and an interrupted run resumes.
     """
-    from sealift_packager.build.isolated import pack as run
-    from sealift_packager.cache.store import default_store
-    from sealift_packager.cli.progress import progress_on_stderr
-    from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
-    from sealift_packager.report.write import write_report
+    from sealift_packager.progress.importing import importing
+
+    with importing():
+        from sealift_packager.build.isolated import pack as run
+        from sealift_packager.cache.store import default_store
+        from sealift_packager.cli.progress import progress_on_stderr
+        from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
 
     request = _request(**options)
     place = lock or default_place(request.out.absolute(), config)
@@ -187,6 +189,8 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     if given is None:
         write_lock(packed.lock, place)
     if report is not None:
+        from sealift_packager.report.write import write_report
+
         write_report(packed, report)
     show(_json(packed) | {"lock": str(place)}, [*_lines(packed), f"Measurements: {place}"], as_json=as_json)
 

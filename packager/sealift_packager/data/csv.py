@@ -20,6 +20,7 @@ from sealift_packager.data.encodings import as_western, describe_bytes
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
+from sealift_packager.progress.importing import importing
 
 #: Words in a column of text that pandas takes for a missing value, and a person may not
 #: (https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html).
@@ -135,7 +136,8 @@ def _to_utf8(path: Path) -> None:
 
 def read_table(path: Path, **options: Any) -> Any:
     """A pandas table within `LIMITS`: of bytes and columns before it is read, of rows while it is; ``options`` are pandas' own."""
-    import pandas as pd
+    with importing():
+        import pandas as pd
 
     size = path.stat().st_size
     if size > LIMITS.csv_bytes:

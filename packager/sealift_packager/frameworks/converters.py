@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import onnx
 
@@ -20,20 +21,25 @@ from sealift_packager.graph.tree_writer import convert_trees
 from sealift_packager.model import detect
 from sealift_packager.model.output_names import role_of
 from sealift_packager.model.source import SourceModel
-from sealift_packager.onnx.as_is import convert_onnx
 from sealift_packager.sandbox.activity import CONVERTING, several
-from sealift_packager.sklearn.convert import convert_scikit
-from sealift_packager.torch.export import convert_program, convert_script, convert_state
 
 #: Their inputs are named by columns.
 _OF_TABLES: Final = (detect.SCIKIT, detect.SKOPS, detect.XGBOOST, detect.LIGHTGBM, detect.CATBOOST)
+Converter = Callable[[SourceModel], onnx.ModelProto]
+
+
+def _later(module: str, name: str) -> Converter:
+    """The converter of this name, whose module is only imported for a model that it converts."""
+    return lambda source: cast("onnx.ModelProto", getattr(importlib.import_module(f"sealift_packager.{module}"), name)(source))
+
+
 #: Each gives a graph with the source's input and output names.
-CONVERTERS: Final[dict[str, Callable[[SourceModel], onnx.ModelProto]]] = {
-    detect.SCIKIT: convert_scikit,
-    detect.TORCH_PROGRAM: convert_program,
-    detect.TORCH_SCRIPT: convert_script,
-    detect.TORCH_STATE: convert_state,
-    detect.ONNX: convert_onnx,
+CONVERTERS: Final[dict[str, Converter]] = {
+    detect.SCIKIT: _later("sklearn.convert", "convert_scikit"),
+    detect.TORCH_PROGRAM: _later("torch.export", "convert_program"),
+    detect.TORCH_SCRIPT: _later("torch.export", "convert_script"),
+    detect.TORCH_STATE: _later("torch.export", "convert_state"),
+    detect.ONNX: _later("onnx.as_is", "convert_onnx"),
     detect.XGBOOST: convert_trees,
     detect.LIGHTGBM: convert_trees,
     detect.CATBOOST: convert_trees,

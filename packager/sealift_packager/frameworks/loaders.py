@@ -10,7 +10,7 @@ import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from sealift_packager.archives.fresh import check_inner
 from sealift_packager.archives.own_copy import OwnCopy, own_folder, take, translate_paths
@@ -20,23 +20,25 @@ from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.tensors import refers
 from sealift_packager.model import detect
 from sealift_packager.model.source import Arrangement, Digits, LoadOptions, SourceModel, as_widened
-from sealift_packager.onnx.load import load_onnx
+from sealift_packager.progress.importing import importing
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import during, monitored, noting_answers, reading
-from sealift_packager.sklearn.load import load_scikit, load_skops
-from sealift_packager.torch.program import load_program
-from sealift_packager.torch.script import load_script
-from sealift_packager.torch.state import load_state
 
 Loader = Callable[[Path, LoadOptions], SourceModel]
 
+
+def _later(module: str, name: str) -> Loader:
+    """The loader of this name, whose module is only imported for a model that it reads."""
+    return lambda path, options: cast("SourceModel", getattr(importlib.import_module(f"sealift_packager.{module}"), name)(path, options))
+
+
 LOADERS: Final[dict[str, Loader]] = {
-    detect.SCIKIT: load_scikit,
-    detect.TORCH_PROGRAM: load_program,
-    detect.TORCH_SCRIPT: load_script,
-    detect.TORCH_STATE: load_state,
-    detect.ONNX: load_onnx,
-    detect.SKOPS: load_skops,
+    detect.SCIKIT: _later("sklearn.load", "load_scikit"),
+    detect.TORCH_PROGRAM: _later("torch.program", "load_program"),
+    detect.TORCH_SCRIPT: _later("torch.script", "load_script"),
+    detect.TORCH_STATE: _later("torch.state", "load_state"),
+    detect.ONNX: _later("onnx.load", "load_onnx"),
+    detect.SKOPS: _later("sklearn.load", "load_skops"),
     **{model_format: functools.partial(load_booster, model_format) for model_format in READERS},
 }
 #: Format → the library that reads it. Importing it takes seconds, and isn't the file's fault.
@@ -108,7 +110,7 @@ def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
         raise Refusals(where=str(path)).cut_off("a file that begins differently")
     if copy.archive:
         check_inner(path, Refusals(where=str(path)))
-    with contextlib.suppress(ImportError), quiet():  # whoever reads says what is missing
+    with contextlib.suppress(ImportError), quiet(), importing():  # whoever reads says what is missing
         importlib.import_module(LIBRARIES[model_format])
     with during(reading(model_format)):
         source = LOADERS[model_format](path, options)

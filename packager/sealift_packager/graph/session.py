@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +11,14 @@ import onnx
 import onnxruntime
 
 from sealift_packager.errors import ConversionError, PackagerError, first_line
+from sealift_packager.graph.settings import Settings
 from sealift_packager.graph.tensors import SMALL_BYTES, references
 from sealift_packager.model.batch import check_rows
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.sandbox.activity import ANSWERING, OPENING, during, rows_of
 
-#: Helper threads stop spinning when a request is done, so they take nothing from whoever runs next.
-MULTI_THREADED_CONFIG: Final = {"session.force_spinning_stop": "1"}
-DEFAULT_LEVEL: Final = "all"
+__all__ = ["FATAL", "Settings", "fill", "open_file", "open_session", "run_batched", "run_session", "save_optimized"]
+
 _LEVELS: Final = {
     "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -27,20 +26,6 @@ _LEVELS: Final = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 FATAL: Final = 4
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a session runs; what is chosen here is what the manifest says. ``entries`` are those that a candidate needs."""
-
-    threads: int = 1
-    graph_optimization: str = DEFAULT_LEVEL
-    entries: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def config(self) -> Mapping[str, str]:
-        """Onnxruntime's session config entries: those that go with the threads, and the candidate's own."""
-        return {**(MULTI_THREADED_CONFIG if self.threads > 1 else {}), **self.entries}
 
 
 def open_session(model: onnx.ModelProto, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:

@@ -15,10 +15,9 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import onnx
 
 from sealift_core.bundle import files
 from sealift_core.bundle.digest import Digest
@@ -26,11 +25,12 @@ from sealift_core.hardware.profile import CpuRequirement
 from sealift_core.onnxruntime_environment import SET
 from sealift_core.process.child import clean_environment
 from sealift_packager.errors import ConversionError
-from sealift_packager.graph.weights import write_model
 from sealift_packager.measure.arrays import write_npz
-from sealift_packager.measure.emulated import PREFIX, TOO_SLOW
 from sealift_packager.model.source import Arrays
 from sealift_packager.sandbox.outside import outside
+
+if TYPE_CHECKING:
+    import onnx
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
 TIMEOUT_S: Final = 300
@@ -135,6 +135,8 @@ def run_emulated(emulator: Emulator, model: onnx.ModelProto, inputs: Arrays, ent
 
     Raises `ConversionError` if the emulation fails.
     """
+    from sealift_packager.graph.weights import write_model
+
     with tempfile.TemporaryDirectory(dir=scratch, prefix="emulated.") as name:
         folder = Path(name)
         write_model(model, folder)
@@ -146,6 +148,8 @@ def run_emulated(emulator: Emulator, model: onnx.ModelProto, inputs: Arrays, ent
 
 def compute(emulator: Emulator, folder: Path, entries: Mapping[str, str]) -> bool:
     """Have the processor compute what `run_emulated` put into a folder; False if that takes more than `TIMEOUT_S`. `ConversionError`."""
+    from sealift_packager.measure.emulated import TOO_SLOW
+
     files_of = [str(folder / name) for name in (files.GRAPH, _INPUTS, _OUTPUTS)]
     command = [*emulator.command, str(_SIDE), *files_of, str(TIMEOUT_S), *(f"{key}={value}" for key, value in entries.items())]
     environment = {**emulator.environment, "OMP_NUM_THREADS": "1"}
@@ -160,6 +164,8 @@ def compute(emulator: Emulator, folder: Path, entries: Mapping[str, str]) -> boo
 
 
 def _read(path: Path) -> dict[str, Any]:
+    from sealift_packager.measure.emulated import PREFIX
+
     with np.load(path) as archive:
         values = {name.removeprefix(PREFIX): archive[name] for name in archive.files}
     return {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in values.items()}

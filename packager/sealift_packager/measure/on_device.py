@@ -19,7 +19,7 @@ from sealift_core.timing.throughput import Throughput
 from sealift_packager.candidates.figures import Figures
 from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.errors import PackagerError
-from sealift_packager.graph.session import DEFAULT_LEVEL
+from sealift_packager.graph.settings import DEFAULT_LEVEL
 from sealift_packager.graph.tensors import refers
 from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import Compared, compare

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sealift_packager.candidates.result import CandidateResult
-from sealift_packager.graph.session import DEFAULT_LEVEL, Settings, open_session, run_session
+from sealift_packager.graph.session import open_session, run_session
+from sealift_packager.graph.settings import DEFAULT_LEVEL, Settings
 from sealift_packager.measure import latency
 from sealift_packager.model.source import Array, Arrays
 

@@ -9,7 +9,6 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model import detect
 from sealift_packager.model.source import Arrays, SourceModel
 from sealift_packager.parity.compare import compare
-from sealift_packager.sklearn.convert import convert_step
 
 _SOME: Final = "The ONNX form of one of its steps computes something else than the step. Change the step's options, or use another estimator."
 _NAMED: Final = "The ONNX form of {} computes something else than the estimator. Change its options, or use another estimator."
@@ -30,6 +29,8 @@ def advice_on(source: SourceModel, inputs: Arrays) -> str:
 
 
 def _agrees(source: SourceModel, part: SourceModel, inputs: Arrays) -> bool:
+    from sealift_packager.sklearn.convert import convert_step
+
     reference = part.predict(inputs)
     session = open_session(convert_step(source, part), Settings(), where="model.onnx")
     try:

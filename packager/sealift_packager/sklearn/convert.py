@@ -21,6 +21,7 @@ from sealift_packager.graph.tree_writer import convert_trees
 from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
 from sealift_packager.model.table_steps import is_table_step
+from sealift_packager.progress.importing import importing
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
 from sealift_packager.sklearn.converters.columns import last_step
@@ -173,7 +174,8 @@ def _of_columns(source: SourceModel) -> bool:
 
 def _convert(source: SourceModel, *, double: bool) -> Any:
     try:
-        import skl2onnx
+        with importing():
+            import skl2onnx
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install skl2onnx") from error
     native = prepared(source.native, transforms=source.outputs == ("values",))
