@@ -62,7 +62,7 @@ class Trained:
     title: str
 
     def ask(self, method: str, table: pd.DataFrame) -> Values:
-        """What a method of the user's own object gives for a table's numbers; in float32, some compute with rounding errors as large as the answer."""
+        """What a method of the user's own object gives for a table's numbers; in float32, rounding errors of some are as large as the answer."""
         wide = table.astype({name: np.float64 for name in table if table[name].dtype == np.float32})
         return np.asarray(getattr(self.model, method)(wide if self.named else wide.to_numpy()))
 
