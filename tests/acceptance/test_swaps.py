@@ -94,8 +94,8 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(home: Home, spoil: Spoil | None = None) -> Iterator[Site]:
-    """The data plane of a home, with its server; with ``spoil``, 1.1.0 is a worse version than it is."""
+def site(home: Home, spoil: Callable[[], Spoil] | None = None) -> Iterator[Site]:
+    """The data plane of a home, with its server; with ``spoil``, which is made anew for each swap, 1.1.0 is a worse version than it is."""
     desired = DesiredFile(home.directory).read()
     assert desired
     plane = SpoilingPlane(home, spoil)
@@ -114,25 +114,29 @@ def _server(plane: DataPlane, table: Any) -> InferenceServer:
 class SpoilingPlane(DataPlane):
     """A data plane in whose hands 1.1.0 is a worse version than it is."""
 
-    def __init__(self, home: Home, spoil: Spoil | None) -> None:
+    def __init__(self, home: Home, spoil: Callable[[], Spoil] | None) -> None:
         super().__init__(home)
         self._spoil = spoil
 
     def _load(self, bundle: Any, checked: str | None) -> tuple[ModelSession, str]:
         session, state = super()._load(bundle, checked)
-        return (WorseSession(session, self._spoil) if self._spoil and bundle.version == "1.1.0" else session), state
+        return (WorseSession(session, self._spoil()) if self._spoil and bundle.version == "1.1.0" else session), state
 
 
 @contextlib.contextmanager
-def clients(server: RunningServer, seed: int) -> Iterator[None]:
-    """Clients whose habits change: sizes of batches, values that a graph refuses, uploads that don't end."""
+def clients(server: RunningServer, seed: int, *, worse: bool = False) -> Iterator[None]:
+    """Clients whose habits change: sizes of batches, values that a graph refuses, uploads that don't end.
+
+    Where a version is ``worse``, failures are what they expect, and they send a few hundred requests a second, so that a leak doesn't take all memory.
+    """
     stopped, errors = threading.Event(), []
 
     def client(number: int) -> None:
         choices = random.Random(f"{seed} {number}")
         while not stopped.is_set():
             try:
-                _ask(server, choices)
+                _ask(server, choices, worst=500 if worse else 499)
+                time.sleep(0.01 if worse else 0)
             except OSError as error:  # reset by a server that ends
                 if not stopped.is_set():
                     errors.append(error)
@@ -155,7 +159,7 @@ def clients(server: RunningServer, seed: int) -> Iterator[None]:
     assert not errors
 
 
-def _ask(server: RunningServer, choices: random.Random) -> None:
+def _ask(server: RunningServer, choices: random.Random, *, worst: int) -> None:
     if choices.random() < 0.5:
         rows, rounds = choices.choice([1, 1, 1, 8, 200, 4000]), choices.choice([1, 20, 200, 1000])
         x = np.random.default_rng(choices.randrange(2**32)).normal(size=(rows, 4)).astype(np.float32)
@@ -164,8 +168,8 @@ def _ask(server: RunningServer, choices: random.Random) -> None:
     else:
         size = choices.choice([1, 1000, 100_000, -1, -5])
         answer = server.infer("hungry", [_tensor("size", "INT64", np.array([size]))])
-        assert answer.status == (200 if size > 0 else 400), answer.body
-    assert answer.status < 500, answer.body
+        assert answer.status in ((200, worst) if size > 0 else (400, worst)), answer.body
+    assert answer.status <= worst, answer.body
 
 
 def _tensor(name: str, datatype: str, value: Any) -> dict[str, Any]:
@@ -212,7 +216,7 @@ WORSE: Final = {
 @pytest.mark.parametrize("kind", WORSE)
 def test_swaps_to_a_worse_version_go_back_and_say_why(installed: Home, kind: str) -> None:
     worse, stayed = WORSE[kind], list[str]()
-    with site(installed, worse.spoil()) as here, clients(here.server, 2):
+    with site(installed, worse.spoil) as here, clients(here.server, 2, worse=True):
         for number in range(2 * WORSE_SWAPS):
             verdict = here.swap("slow", 10.0 if number % 2 else 0.1)
             if number % 2 and not (verdict.decision is Decision.ROLL_BACK and worse.reason in verdict.reason):
