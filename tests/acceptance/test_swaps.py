@@ -127,7 +127,7 @@ class SpoilingPlane(DataPlane):
 def clients(server: RunningServer, seed: int, *, worse: bool = False) -> Iterator[None]:
     """Clients whose habits change: sizes of batches, values that a graph refuses, uploads that don't end.
 
-    Where a version is ``worse``, failures are what they expect, and they send a few hundred requests a second, so that a leak doesn't take all memory.
+    Where a version is ``worse``, failures are what they expect, and they send a few hundred requests a second, so that a leak leaves memory.
     """
     stopped, errors = threading.Event(), []
 
