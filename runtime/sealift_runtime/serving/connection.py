@@ -68,7 +68,7 @@ class ClientConnection(asyncio.Protocol):
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
-        self._moved = self._half_closed = False
+        self._moved = self._half_closed = self._answered = False
         self._head_bytes = self._silent_bytes = self._small_pieces = 0
         self._waiting_bytes = self._received_bytes = self._unread_bytes = 0
         self._share: Share | None = None
@@ -85,9 +85,9 @@ class ClientConnection(asyncio.Protocol):
         return self._phase != BODY and not due
 
     @property
-    def since(self) -> float:
-        """When it came to be so, by the server's clock."""
-        return self._since
+    def standing(self) -> tuple[bool, float]:
+        """Whether it was ever answered, and since when it is idle, by the server's clock: the smaller it is, the sooner it makes room for others."""
+        return self._answered, self._since
 
     # --- asyncio's side
 
@@ -358,6 +358,7 @@ class ClientConnection(asyncio.Protocol):
     def _reply(self, response: HttpResponse, after: After | None) -> None:
         """Write the answer to the current request; called once for each."""
         exchange, self._current, self._job = self._current, None, None
+        self._answered = True
         if exchange is None or self._transport is None:  # the client went meanwhile
             return
         more = self._parser is not None and not self._server.stopping and not self._half_closed

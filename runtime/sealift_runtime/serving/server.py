@@ -84,7 +84,7 @@ class InferenceServer:
         self._asked_at = -_ASKED_LATELY_S
         self.connections: set[ClientConnection] = set()
         self._local = 0
-        self._silent: list[tuple[float, ClientConnection]] = []
+        self._silent: list[tuple[tuple[bool, float], ClientConnection]] = []
         self._table = table
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(self._loop, threads=threads or usable_cores(), queued=limits.inference.queued_requests)
@@ -129,8 +129,8 @@ class InferenceServer:
     def admit(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more client; what connections call.
 
-        Who has been silent longest makes room, for one that only holds a connection keeps nobody out. Connections of the Unix domain socket, by
-        which the device's owner and the control plane speak, are always taken.
+        Who has been silent longest makes room, those who never asked anything first, for one that only holds a connection keeps nobody out.
+        Connections of the Unix domain socket, by which the device's owner and the control plane speak, are always taken.
         """
         if not connection.local and len(self.connections) - self._local >= self.max_connections:
             silent = self._longest_silent()
@@ -143,13 +143,16 @@ class InferenceServer:
         return True
 
     def _longest_silent(self) -> ClientConnection | None:
-        """Who has been silent longest; several are chosen at once, as a thousand clients may come at once."""
+        """Who never asked anything and has been silent longest, or else who has been silent longest.
+
+        Several are chosen at once, as a thousand clients may come at once.
+        """
         for _ in range(2):
             while self._silent:
-                since, connection = self._silent.pop()
-                if connection in self.connections and connection.idle and connection.since == since:
+                standing, connection = self._silent.pop()
+                if connection in self.connections and connection.idle and connection.standing == standing:
                     return connection
-            idle = ((other.since, other) for other in self.connections if not other.local and other.idle)
+            idle = ((other.standing, other) for other in self.connections if not other.local and other.idle)
             self._silent = heapq.nsmallest(_CHOSEN_AT_ONCE, idle, key=operator.itemgetter(0))[::-1]
         return None
 

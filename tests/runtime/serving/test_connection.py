@@ -334,6 +334,18 @@ def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silen
             assert read_responses(newer, 1)[-1].status == 200
 
 
+def test_a_flood_of_connections_drives_out_no_client_who_asks_now_and_then() -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=20, idle_timeout_s=60))) as small, contextlib.ExitStack() as clients:
+        regular = clients.enter_context(small.connect())
+        regular.sendall(LIVE)
+        assert read_responses(regular, 1)[0].status == 200
+        time.sleep(1.1)  # the server's clock is coarse
+        for _ in range(60):
+            clients.enter_context(small.connect())
+        regular.sendall(LIVE)
+        assert read_responses(regular, 1)[0].status == 200
+
+
 def test_a_flood_of_connections_costs_no_look_at_all_others_for_each() -> None:
     with running(limited(dataclasses.replace(LIMITS, connections=200, idle_timeout_s=60))) as small, contextlib.ExitStack() as clients:
         looks, original = 0, ClientConnection.idle
