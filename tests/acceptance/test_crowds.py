@@ -209,8 +209,8 @@ def test_a_crowd_of_clients_costs_no_more_than_the_budget_and_nobody_his_turn(ag
         crowd.leave()
         seen = json.loads(prober.communicate()[0])
     waits = sorted(wait for _, wait, _ in seen)
-    over_bound = sum(wait > MOST_WAIT_S for wait in waits)
-    print(f"{len(waits)} looks at health, the slowest {waits[-1] * 1000:.0f} ms, {over_bound} above {MOST_WAIT_S * 1000:.0f} ms")
+    late = [(number, round(wait * 1000)) for number, (_, wait, _) in enumerate(seen) if wait > MOST_WAIT_S]
+    print(f"{len(waits)} looks at health, the slowest {waits[-1] * 1000:.0f} ms, above {MOST_WAIT_S * 1000:.0f} ms (number, ms): {late}")
     print(f"load {load:.1f} before; memory {before:.0f} MiB, at most {watch.most_mib:.0f} MiB; {crowd.statuses}")
     assert set(crowd.statuses["upload"]) <= {0, 503}
     assert 503 in crowd.statuses["upload"], "not all of them had room"
@@ -221,7 +221,7 @@ def test_a_crowd_of_clients_costs_no_more_than_the_budget_and_nobody_his_turn(ag
     if load < (os.cpu_count() or 1) / 2:
         assert waits[-1] < MOST_WAIT_S
     else:  # what else runs here holds up any process that computes
-        assert over_bound < len(waits) / 20
+        assert len(late) < len(waits) / 20
     assert watch.most_mib - before < BUDGET_MIB + BESIDE_MIB
     wait_until(lambda: memory_mib(pid) - before < BESIDE_MIB, 20, "the memory to come back")
     assert agent.infer("linear", [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}])["outputs"]

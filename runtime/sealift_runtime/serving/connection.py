@@ -69,7 +69,7 @@ class ClientConnection(asyncio.Protocol):
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
-        self._moved = self._half_closed = False
+        self._moved = self._half_closed = self._answered = False
         self._head_bytes = self._silent_bytes = self._small_pieces = 0
         self._waiting_bytes = self._received_bytes = self._unread_bytes = 0
         self._share: Share | None = None
@@ -86,8 +86,8 @@ class ClientConnection(asyncio.Protocol):
         return self._phase != BODY and not due
 
     @property
-    def silent_since(self) -> tuple[bool, float]:
-        """Whether it ever got an answer, and since when it has been as it is, by the server's clock: of two, the lesser is missed less."""
+    def standing(self) -> tuple[bool, float]:
+        """Whether it was ever answered, and since when it is idle, by the server's clock: the smaller it is, the sooner it makes room for others."""
         return self._answered, self._since
 
     # --- asyncio's side
@@ -359,6 +359,7 @@ class ClientConnection(asyncio.Protocol):
     def _reply(self, response: HttpResponse, after: After | None) -> None:
         """Write the answer to the current request; called once for each."""
         exchange, self._current, self._job = self._current, None, None
+        self._answered = True
         if exchange is None or self._transport is None:  # the client went meanwhile
             return
         more = self._parser is not None and not self._server.stopping and not self._half_closed

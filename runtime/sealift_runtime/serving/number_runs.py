@@ -12,6 +12,7 @@ such a list, every comma in it separates two values:
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import secrets
@@ -28,6 +29,8 @@ from sealift_runtime.serving.values import from_json
 
 #: A shorter list is parsed with all the rest.
 RUN_BYTES: Final = 64 * 1024
+#: So many lists are looked at; no model has as many inputs.
+MAX_LISTS: Final = 10_000
 #: What is parsed, or looked through, at once.
 SLICE_BYTES, LOOK_BYTES = 64 * 1024, 2**20
 _DATA: Final = b'"data"'
@@ -50,7 +53,7 @@ def cut_out(body: bytes | bytearray) -> tuple[bytes | bytearray, dict[str, Numbe
     pieces: list[bytes] = []
     runs: dict[str, NumberRun] = {}
     at, view = 0, memoryview(body)
-    for start in _openings(body):
+    for start in itertools.islice(_openings(body), MAX_LISTS):
         stop = body.rfind(b"]", start, _end(body, start)) + 1
         if stop - start < RUN_BYTES:
             continue
@@ -72,11 +75,17 @@ def _openings(body: bytes | bytearray) -> Iterator[int]:
 
 
 def _end(body: bytes | bytearray, start: int) -> int:
-    """Where a list of numbers that begins at ``start`` has ended, at the latest."""
+    """Where a list of numbers that begins at ``start`` has ended, at the latest.
+
+    Quotes are looked for first: the next list's name has some, so that all lists together are looked through once.
+    """
     for at in range(start, len(body), LOOK_BYTES):
-        ends = [end for mark in _ENDS if (end := body.find(mark, at, at + LOOK_BYTES)) >= 0]
-        if ends:
-            return min(ends)
+        border = stop = at + LOOK_BYTES
+        for mark in _ENDS:
+            end = body.find(mark, at, stop)
+            stop = end if end >= 0 else stop
+        if stop < border:
+            return stop
     return len(body)
 
 

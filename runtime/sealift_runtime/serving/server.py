@@ -7,6 +7,8 @@ import contextlib
 import email.utils
 import errno
 import functools
+import heapq
+import operator
 import os
 import socket
 import stat
@@ -36,6 +38,7 @@ T = TypeVar("T")
 SWEEP_S: Final = 0.5
 BACKLOG: Final = 1024
 _ASKED_LATELY_S: Final = 60.0
+_CHOSEN_AT_ONCE: Final = 64
 #: How long clients that are refused at the end may take to read that, and how long runs may take to end.
 _LAST_WORDS_S, _END_RUNS_S = 1.0, 2.0
 #: Linux's limit on the path of a Unix domain socket.
@@ -80,6 +83,8 @@ class InferenceServer:
         self.stopping = False
         self._asked_at = -_ASKED_LATELY_S
         self.connections: set[ClientConnection] = set()
+        self._local = 0
+        self._silent: list[tuple[tuple[bool, float], ClientConnection]] = []
         self._table = table
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(self._loop, threads=threads or usable_cores(), queued=limits.inference.queued_requests)
@@ -124,23 +129,38 @@ class InferenceServer:
     def admit(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more client; what connections call.
 
-        Who never asked for anything makes room, then who has been silent longest: one that only holds a connection keeps nobody out.
+        Who has been silent longest makes room, those who never asked anything first, for one that only holds a connection keeps nobody out.
         Connections of the Unix domain socket, by which the device's owner and the control plane speak, are always taken.
         """
-        if not connection.local and len(self.connections) >= self.max_connections:
-            others = [other for other in self.connections if not other.local]
-            if len(others) >= self.max_connections:
-                silent = min((other for other in others if other.idle), key=lambda other: other.silent_since, default=None)
-                if silent is None:
-                    return False
-                silent.abort()
-                self.forget(silent)
+        if not connection.local and len(self.connections) - self._local >= self.max_connections:
+            silent = self._longest_silent()
+            if silent is None:
+                return False
+            silent.abort()
+            self.forget(silent)
         self.connections.add(connection)
+        self._local += connection.local
         return True
+
+    def _longest_silent(self) -> ClientConnection | None:
+        """Who never asked anything and has been silent longest, or else who has been silent longest.
+
+        Several are chosen at once, as a thousand clients may come at once.
+        """
+        for _ in range(2):
+            while self._silent:
+                standing, connection = self._silent.pop()
+                if connection in self.connections and connection.idle and connection.standing == standing:
+                    return connection
+            idle = ((other.standing, other) for other in self.connections if not other.local and other.idle)
+            self._silent = heapq.nsmallest(_CHOSEN_AT_ONCE, idle, key=operator.itemgetter(0))[::-1]
+        return None
 
     def forget(self, connection: ClientConnection) -> None:
         """Take note that a connection is closed; what connections call."""
-        self.connections.discard(connection)
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self._local -= connection.local
         if self.stopping and not self.connections:
             self._all_closed.set()
 

@@ -48,12 +48,12 @@ def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any, *, booleans: 
 def _types(data: list[Any]) -> set[type]:
     """The types of what is in a nested list."""
     level: Iterable[Any] = data
-    found: set[type] = set()
+    all_types: set[type] = set()
     while True:
         types = set(map(type, level))
-        found |= types
+        all_types |= types
         if list not in types:
-            return found
+            return all_types
         level = list(itertools.chain.from_iterable(item for item in level if type(item) is list))
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from sealift_runtime.inference.limits import InferenceLimits
 from sealift_runtime.inference.table import ModelTable
+from sealift_runtime.serving.connection import ClientConnection
 from sealift_runtime.serving.http import HttpResponse
 from sealift_runtime.serving.limits import ServingLimits
 from sealift_runtime.serving.server import InferenceServer
@@ -333,16 +334,35 @@ def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silen
             assert read_responses(newer, 1)[-1].status == 200
 
 
-def test_clients_who_never_asked_make_room_before_one_who_did() -> None:
-    with running(limited(dataclasses.replace(LIMITS, connections=2, idle_timeout_s=60))) as small, small.connect() as asking:
-        asking.sendall(LIVE)
-        assert read_responses(asking, 1)[0].status == 200
+def test_a_flood_of_connections_drives_out_no_client_who_asks_now_and_then() -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=20, idle_timeout_s=60))) as small, contextlib.ExitStack() as clients:
+        regular = clients.enter_context(small.connect())
+        regular.sendall(LIVE)
+        assert read_responses(regular, 1)[0].status == 200
         time.sleep(1.1)  # the server's clock is coarse
-        crowd = [small.connect() for _ in range(5)]
-        asking.sendall(LIVE)
-        assert read_responses(asking, 1)[0].status == 200
-        for client in crowd:
-            client.close()
+        for _ in range(60):
+            clients.enter_context(small.connect())
+        regular.sendall(LIVE)
+        assert read_responses(regular, 1)[0].status == 200
+
+
+def test_a_flood_of_connections_costs_no_look_at_all_others_for_each() -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=200, idle_timeout_s=60))) as small, contextlib.ExitStack() as clients:
+        looks, original = 0, ClientConnection.idle
+
+        def idle(connection: ClientConnection) -> bool:
+            nonlocal looks
+            looks += 1
+            return bool(original.__get__(connection))
+
+        ClientConnection.idle = property(idle)  # type: ignore[method-assign, assignment]
+        try:
+            for _ in range(500):
+                clients.enter_context(small.connect())
+            assert small.ask("GET", "/v2/health/live").status == 200
+        finally:
+            ClientConnection.idle = original  # type: ignore[method-assign]
+        assert looks < 500 * 20
 
 
 def test_the_device_s_owner_is_heard_while_all_connections_are_taken(tmp_path: Path) -> None:
