@@ -38,14 +38,14 @@ def router(database: Database, intake: Intake, signer: Signer, clock: Clock, lim
 
 
 def _add_intake(routes: APIRouter, intake: Intake, signer: Signer, limits: Limits) -> None:
-    bodies = BodyReader(limits)
+    bodies, turn = BodyReader(limits), asyncio.Semaphore(limits.intakes)
 
     async def admit(request: Request) -> None:
         """Only a device that enrolled may send a report: the body of anybody else isn't read."""
-        await run_in_threadpool(intake.acknowledged, str(request.path_params["device_id"]))
+        async with turn:
+            await run_in_threadpool(intake.acknowledged, str(request.path_params["device_id"]))
 
     key_body, report_body = Depends(bodies.bounded(limits.key_bytes)), Depends(bodies.bounded(limits.report_bytes, admit))
-    turn = asyncio.Semaphore(limits.intakes)
 
     @routes.put("/{device_id}", openapi_extra=_KEY, response_model=ReceiptAnswer, status_code=201, responses={200: {"model": ReceiptAnswer}})
     async def enrol(device_id: DeviceId, pem: Annotated[bytes, key_body]) -> Response:

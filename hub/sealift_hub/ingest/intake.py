@@ -178,8 +178,8 @@ def _record(session: Session, device: StoredDevice, arrival: Arrival, limits: Li
             envelope=arrival.data,
         )
     )
-    device.crashes = projection.crash_times(report, device.crashes, now)
     counted = resumption.was_counted(session, device.id, report.number, str(arrival.digest))
+    device.crashes = device.crashes if counted else projection.crash_times(report, device.crashes, now)
     windows = [] if counted else projection.window_rows(report, now)
     session.add_all(windows)
     session.add_all(_fresh_events(session, report, limits.compared_events))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sealift_core.errors import SignatureError
+from sealift_core.messages.report import Event
 from sealift_hub.errors import ForkError, GapError, UnknownDeviceError
 from sealift_hub.fleet import queries
 from sealift_hub.fleet.views import DeviceView
@@ -124,13 +125,15 @@ def test_a_device_that_lost_its_spool_begins_anew_at_1(database: Database, intak
 
 
 def test_a_report_that_comes_once_more_after_that_is_not_counted_twice(database: Database, intake: Intake, device: SimulatedDevice) -> None:
-    for _ in range(5):
+    for _ in range(4):
         receive(intake, device, report(device))
+    crash = Event(number=1, time=NOON, kind="server-crashed")
+    receive(intake, device, device.report(models=[installed()], windows=[window(end=NOON + 4 * HOUR)], events=[crash]))
     intake.resume(device.id)
     assert receive(intake, device, device.sealed[2]) == 3, "its disk was set back to report 3, and it has no others"
     assert [receive(intake, device, data) for data in device.sealed[3:]] == [4, 5]
     shown = view(database, device)
-    assert (shown.models[0].requests, shown.number, len(shown.interruptions)) == (500, 5, 1)
+    assert (shown.models[0].requests, shown.number, len(shown.interruptions), len(shown.crashes)) == (500, 5, 1, 1)
 
 
 def test_on_a_medium_reports_that_are_here_already_set_nothing_back(database: Database, intake: Intake, device: SimulatedDevice) -> None:
