@@ -40,6 +40,7 @@ def test_import_succeeds_and_says_what_was_left_out(kit: Path, tmp_path: Path) -
         assert sum(event.startswith("left-out") for event in agent.events()) == 1
 
 
+@pytest.mark.long
 def test_an_agent_that_follows_the_medium_tells_once_what_isnt_there(kit: Path, tmp_path: Path) -> None:
     with device(tmp_path / "device" / "home") as agent:
         agent.init(kit / "repository", kit / "root.json", timing__probation_s="0")

@@ -50,6 +50,7 @@ def test_a_withdrawn_release_is_taken_by_no_device_and_stays_where_it_runs(vendo
         settled(old, "1.0.0")
 
 
+@pytest.mark.long
 def test_a_device_keeps_what_it_has_when_its_model_or_its_channel_goes(vendor: Path, tmp_path: Path) -> None:
     with device(tmp_path / "device" / "home") as agent:
         agent.init(vendor, vendor / "metadata" / "root.json", timing__probation_s="0")

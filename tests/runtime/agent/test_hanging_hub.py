@@ -64,6 +64,7 @@ def test_a_hub_that_hangs_stalls_neither_updates_nor_the_end(repository: Reposit
         assert "didn't end within" not in agent.log.read_text()
 
 
+@pytest.mark.long
 def test_a_repository_that_hangs_doesnt_stall_the_end(repository: Repository, tmp_path: Path) -> None:
     with silence() as (url, connections), device(tmp_path / "home") as agent:
         agent.init(url, repository.trusted_root_file)
