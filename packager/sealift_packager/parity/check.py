@@ -22,7 +22,7 @@ from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
 from sealift_packager.parity.inputs import HardRequest, hard_inputs
 from sealift_packager.parity.rounding import rounding_of
-from sealift_packager.parity.scikit_steps import advice_on
+from sealift_packager.parity.scikit_steps import advice_on, tied
 from sealift_packager.trees.boundaries import boundary_rows
 
 #: How many of the requests that the source refused are named.
@@ -130,7 +130,8 @@ def _reference(source: SourceModel, hard: HardRequest, given: Arrays, tally: _Ta
 
 
 def _nothing_compared(source: SourceModel, tally: _Tally) -> ParityError:
-    why, found = "has a tie in every request", "only ties, for which there is no single right answer"
+    steps = tied(source)
+    why, found = "has a tie in every request", f"only ties{f' of {steps}' if steps else ''}, for which there is no single right answer"
     if tally.refused:
         why, found = "refuses every synthetic request", f"{len(tally.refused)} refused (caused by: {tally.reason})"
     return ParityError(

@@ -28,6 +28,13 @@ def advice_on(source: SourceModel, inputs: Arrays) -> str:
     return _NAMED.format(_last(source.native if step is None else step.native))
 
 
+def tied(source: SourceModel) -> str:
+    """The steps of a scikit-learn model that have ties; empty for others."""
+    from sealift_packager.sklearn.ties import tied_steps
+
+    return ", ".join(tied_steps(source.native)) if source.format == detect.SCIKIT else ""
+
+
 def _agrees(source: SourceModel, part: SourceModel, inputs: Arrays) -> bool:
     from sealift_packager.sklearn.convert import convert_step
 

@@ -34,6 +34,18 @@ def ties_of(model: Any) -> Callable[[Any], Array] | None:
     return of_table
 
 
+def tied_steps(model: Any) -> tuple[str, ...]:
+    """Name the estimators in a model that have ties.
+
+    Args:
+        model: A fitted model.
+
+    Returns:
+        Their classes, each once.
+    """
+    return tuple(dict.fromkeys(type(part).__name__ for part in fitted_parts(model) if type(part).__name__ in _TIED))
+
+
 def _has_neighbors(part: Any) -> bool:
     return any(type(inner).__name__ in _TIED for inner in fitted_parts(part))
 

@@ -83,6 +83,23 @@ def _divides_by_zero() -> bool:
         return bool(np.isnan(model.predict_proba(np.zeros((1, 1)))).all())
 
 
+def write_ridge(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a RidgeClassifier: rows [batch, features] in, label [batch] and scores [batch, classes] out.
+
+    ONNX's own operator for it gives no scores of float64.
+    """
+    if not type(operator.inputs[0].type).__name__.startswith("Double"):
+        leave_to_skl2onnx(scope, operator, container)
+        return
+    model = operator.raw_operator
+    writer = NodeWriter(scope.get_unique_operator_name("ridge"))
+    score = _score(writer, operator, model.coef_, np.zeros(len(np.atleast_2d(model.coef_))) + model.intercept_)
+    both = writer.add("Concat", writer.add("Neg", score), score, axis=1) if len(model.classes_) == 2 else score
+    name_class(writer, operator, writer.add("ArgMax", both, axis=1, keepdims=0))
+    writer.add("Cast", both, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
+    writer.put_into(container)
+
+
 def write_one_class(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of an SGDOneClassSVM: rows [batch, features] in, 1 or -1 [batch] and the score [batch, 1] out; a score of 0 is a 1."""
     model = operator.raw_operator

@@ -43,6 +43,7 @@ from sealift_packager.sklearn.converters.linear import (
     write_discriminant,
     write_gradient_descent,
     write_one_class,
+    write_ridge,
 )
 from sealift_packager.sklearn.converters.logistic import write_logistic
 from sealift_packager.sklearn.converters.members import (
@@ -124,8 +125,10 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "RBFSampler": (write_sampler, shape_of_components),
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
-    "SGDClassifier": (write_gradient_descent, shape_of_members),
     "RegressorChain": (write_chain, shape_of_targets),
+    "RidgeClassifier": (write_ridge, shape_of_members),
+    "RidgeClassifierCV": (write_ridge, shape_of_members),
+    "SGDClassifier": (write_gradient_descent, shape_of_members),
     "SVC": (write_support_classifier, shape_of_support_classifier),
     "SVR": (write_support_regressor, shape_of_support_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
