@@ -65,7 +65,6 @@ class ClientConnection(asyncio.Protocol):
         self._job: Cancellable | None = None
         self._phase = BETWEEN
         self._since = server.now
-        self._answered = False
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
@@ -370,7 +369,7 @@ class ClientConnection(asyncio.Protocol):
         if not keep_alive:
             self._end(linger=exchange.refusal is not None)
         else:
-            self._answered, self._since = True, self._server.now
+            self._since = self._server.now
         if after is not None:
             after()
         if not self._pumping:
