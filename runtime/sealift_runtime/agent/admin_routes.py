@@ -86,6 +86,6 @@ def _handler(action: Callable[[Document], dict[str, Any]]) -> Handler:
             return json_response({"error": str(error), "kind": type(error).__name__}, 422)
 
     def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
-        return asyncio.to_thread(answer, request.body)
+        return asyncio.to_thread(answer, bytes(request.body))
 
     return handle

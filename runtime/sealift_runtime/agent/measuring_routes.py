@@ -79,14 +79,14 @@ def measuring_routes(service: MeasurementService) -> dict[tuple[str, str], Handl
         offset = query.get("offset", "")
         if not (offset.isascii() and offset.isdigit() and len(offset) < 20):
             raise RequestError("not an offset", where="query: offset", expected="a number of bytes", found=repr(offset[:50]))
-        service.receive(query.get("job", ""), Digest.parse(query.get("digest", "")), int(offset), request.body)
+        service.receive(query.get("job", ""), Digest.parse(query.get("digest", "")), int(offset), bytes(request.body))
         return {}
 
     return {
         ("GET", PATH): _handler(lambda _: service.invite()),
-        ("POST", JOBS): _handler(lambda request: service.begin(request.body)),
+        ("POST", JOBS): _handler(lambda request: service.begin(bytes(request.body))),
         ("PUT", FILES): _handler(receive),
-        ("POST", STEPS): _handler(lambda request: service.step(request.body)),
+        ("POST", STEPS): _handler(lambda request: service.step(bytes(request.body))),
     }
 
 

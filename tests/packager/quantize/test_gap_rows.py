@@ -42,7 +42,7 @@ def net(*, fills: bool) -> onnx.ModelProto:
         node("Where", ["unknown", "zero", "scores"], ["y"]),
     ]
     value = helper.make_tensor_value_info
-    weights = [onnx.numpy_helper.from_array(array, name) for name, array in {**WEIGHTS, "zero": np.float32(0)}.items()]
+    weights = [onnx.numpy_helper.from_array(array, name) for name, array in {**WEIGHTS, "zero": np.array(0, np.float32)}.items()]
     ends = [value("x", TensorProto.FLOAT, ["batch", WIDTH])], [value("y", TensorProto.FLOAT, ["batch", 2])]
     return helper.make_model(helper.make_graph(nodes, "net", *ends, weights), opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
