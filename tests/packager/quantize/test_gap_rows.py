@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -26,7 +26,10 @@ RANDOM: Final = np.random.default_rng(0)
 WIDTH: Final = 32
 ROWS: Final = RANDOM.normal(size=(400, WIDTH)).astype(np.float32)
 GAPS: Final = np.where((np.arange(400) % 4 == 0)[:, None] & (RANDOM.random((400, WIDTH)) < 0.2), np.float32(np.nan), ROWS)
-WEIGHTS: Final = {"first": RANDOM.normal(size=(WIDTH, WIDTH)).astype(np.float32) / 4, "last": RANDOM.normal(size=(WIDTH, 2)).astype(np.float32)}
+WEIGHTS: Final[dict[str, Any]] = {
+    "first": RANDOM.normal(size=(WIDTH, WIDTH)).astype(np.float32) / 4,
+    "last": RANDOM.normal(size=(WIDTH, 2)).astype(np.float32),
+}
 
 
 def net(*, fills: bool) -> onnx.ModelProto:
