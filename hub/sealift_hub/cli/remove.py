@@ -12,7 +12,7 @@ from sealift_hub.cli.data import data_line, data_option
 
 @click.command(short_help="Remove devices and all that they reported.")
 @click.argument("devices", nargs=-1, required=True, metavar="DEVICE...")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Remove them; without it, the command only says what it would remove.")
 @data_option
 @commandline.json_option
 def remove(devices: tuple[str, ...], data: Path, *, yes: bool, as_json: bool) -> None:
@@ -30,7 +30,7 @@ def remove(devices: tuple[str, ...], data: Path, *, yes: bool, as_json: bool) ->
             views = [queries.get_device(session, device) for device in devices]
         if not yes:
             names = ", ".join(f"{view.short_id} {view.name}" for view in views)
-            click.confirm(f"Remove {names} and all of their reports from {data.absolute()}?", abort=True, err=True)
+            raise click.UsageError(f"This removes {names} and everything that they reported from {data.absolute()}, for good. Pass --yes to do it.")
         for view in views:
             remove_device(database, view.id)
     fields = {"data": str(data.absolute()), "removed": [view.id for view in views]}

@@ -112,6 +112,9 @@ def test_devices_are_named_and_removed_by_command(tmp_path: Path) -> None:
     assert "is called press 7." in hub_command("rename", device.id[:12], "press 7", "--data", data).ok().out
     assert hub_json("devices", "--data", data)["devices"][0]["name"] == "press 7"
     assert hub_command("rename", device.id, "a/b", "--data", data).code == 3
+    done = hub_command("remove", device.id[:12], "--data", data)
+    assert (done.code, f"This removes {device.id[:12]} press 7 and everything" in done.err) == (2, True)
+    assert len(hub_json("devices", "--data", data)["devices"]) == 1
     assert hub_json("remove", device.id[:12], "--yes", "--data", data)["removed"] == [device.id]
     assert hub_json("devices", "--data", data)["devices"] == []
 
