@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -26,7 +26,10 @@ RANDOM: Final = np.random.default_rng(0)
 WIDTH: Final = 32
 ROWS: Final = RANDOM.normal(size=(400, WIDTH)).astype(np.float32)
 GAPS: Final = np.where((np.arange(400) % 4 == 0)[:, None] & (RANDOM.random((400, WIDTH)) < 0.2), np.float32(np.nan), ROWS)
-WEIGHTS: Final = {"first": RANDOM.normal(size=(WIDTH, WIDTH)).astype(np.float32) / 4, "last": RANDOM.normal(size=(WIDTH, 2)).astype(np.float32)}
+WEIGHTS: Final[dict[str, Any]] = {
+    "first": RANDOM.normal(size=(WIDTH, WIDTH)).astype(np.float32) / 4,
+    "last": RANDOM.normal(size=(WIDTH, 2)).astype(np.float32),
+}
 
 
 def net(*, fills: bool) -> onnx.ModelProto:
@@ -42,7 +45,8 @@ def net(*, fills: bool) -> onnx.ModelProto:
         node("Where", ["unknown", "zero", "scores"], ["y"]),
     ]
     value = helper.make_tensor_value_info
-    weights = [onnx.numpy_helper.from_array(array, name) for name, array in {**WEIGHTS, "zero": np.float32(0)}.items()]
+    weights = [onnx.numpy_helper.from_array(array, name) for name, array in WEIGHTS.items()]
+    weights.append(onnx.numpy_helper.from_array(np.array(0, np.float32), "zero"))
     ends = [value("x", TensorProto.FLOAT, ["batch", WIDTH])], [value("y", TensorProto.FLOAT, ["batch", 2])]
     return helper.make_model(helper.make_graph(nodes, "net", *ends, weights), opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
