@@ -10,7 +10,7 @@ Reading order:
 - ``onnxruntime_kernels``  the onnxruntime that a graph needs
 - ``nodes``       nodes and initializers of a part of a graph, collected one by one
 - ``gelu``, ``residual``  rewrites that keep what is computed and run quicker
-- ``session``     the only place of the packager that opens onnxruntime's sessions
+- ``session``     the only place of the packager that opens onnxruntime's sessions (``settings``: how one runs)
 - ``result``      what a conversion gives
 - ``columns``     an input for each column in place of one array
 - ``answered``    the shapes that it gives in place of those that it declares

@@ -45,7 +45,8 @@ def net(*, fills: bool) -> onnx.ModelProto:
         node("Where", ["unknown", "zero", "scores"], ["y"]),
     ]
     value = helper.make_tensor_value_info
-    weights = [onnx.numpy_helper.from_array(array, name) for name, array in {**WEIGHTS, "zero": np.array(0, np.float32)}.items()]
+    weights = [onnx.numpy_helper.from_array(array, name) for name, array in WEIGHTS.items()]
+    weights.append(onnx.numpy_helper.from_array(np.array(0, np.float32), "zero"))
     ends = [value("x", TensorProto.FLOAT, ["batch", WIDTH])], [value("y", TensorProto.FLOAT, ["batch", 2])]
     return helper.make_model(helper.make_graph(nodes, "net", *ends, weights), opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
