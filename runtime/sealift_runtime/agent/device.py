@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
+import logging
 import socket
 from collections.abc import Iterator
 
@@ -22,6 +23,8 @@ from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.trust.expiry import certain_time
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.trust_folder import TrustFolder
+
+_LOG = logging.getLogger("sealift.agent")
 
 
 class LocalDevice:
@@ -73,11 +76,12 @@ class LocalDevice:
 
     @property
     def hub_key(self) -> HubKey:
-        """The hub's key, as far as it is pinned; one that is pinned now becomes an event."""
+        """The hub's key, as far as it is pinned; one that is pinned now is logged and becomes an event."""
         return HubKey(self.home.hub_key, self.config.hub_key, self._record_pin)
 
     def _record_pin(self, key: PublicKey) -> None:
         detail = f"{self.config.hub} signs its receipts with the key {key.fingerprint}. It is trusted on first use: compare it with sealift-hub init."
+        _LOG.warning("%s", detail)
         self.state.record("hub-key-pinned", detail=detail, now=self.clock.now())
 
     @functools.cached_property

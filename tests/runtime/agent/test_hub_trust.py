@@ -72,7 +72,9 @@ def events(agent: AgentUnderTest, kind: str) -> list[str]:
     return [event["detail"] for event in agent.status()["events"] if event["kind"] == kind]
 
 
-def test_the_first_hub_is_trusted_on_first_use_and_that_is_told(agent: AgentUnderTest, repository: Repository, hub: HubDouble) -> None:
+def test_the_first_hub_is_trusted_on_first_use_and_that_is_told(
+    agent: AgentUnderTest, repository: Repository, hub: HubDouble, caplog: pytest.LogCaptureFixture
+) -> None:
     set_up(agent, repository, "--hub", hub.url)
     assert agent.status()["hub"] == {"url": hub.url, "pinned": "no key pinned yet", "trouble": None}
     assert report(agent) == 1
@@ -82,6 +84,7 @@ def test_the_first_hub_is_trusted_on_first_use_and_that_is_told(agent: AgentUnde
     [pinned] = events(agent, "hub-key-pinned")
     assert fingerprint in pinned
     assert hub.url in pinned
+    assert pinned in caplog.text
     assert report(agent) == 1
     assert len(events(agent, "hub-key-pinned")) == 1
 
