@@ -204,7 +204,8 @@ def _documents(request: Request) -> dict[str, bytes]:
 
 def _check_named(repository: Repository, current: RepositoryMetadata, drafts: Drafts, documents: Mapping[str, bytes]) -> None:
     """Raise `RepositoryError` if a channel would name a release that isn't published: devices would refuse the whole channel."""
-    targets, channels = (drafts[role].signed.targets if role in drafts else current.roles()[role].targets for role in (TARGETS, CHANNELS))
+    targets = drafts.get(TARGETS, current.targets).signed.targets
+    channels = drafts.get(CHANNELS, current.channels).signed.targets
     for target, target_file in channels.items():
         data = documents[target] if target in documents else repository.layout.read_blob(target_blob(target_file))
         for name, version in Channel.parse(data, where=target).models.items():
