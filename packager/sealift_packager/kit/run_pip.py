@@ -27,9 +27,17 @@ def run_pip(words: Sequence[str], *, only_that_index: bool = False) -> None:
     except subprocess.TimeoutExpired as error:
         raise KitError("pip took too long", where=" ".join(words), expected=f"at most {PIP_TIMEOUT_S} s") from error
     if result.returncode != 0:
-        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[-3:]
         advice = (
             "Pass --own-wheel, or a complete folder with --wheels, and check --platform and --python-version. If a tested version isn't to be had, "
             "pass --any-version."
         )
-        raise KitError(f"pip can't get the agent's wheels (caused by: {' '.join(lines)})", where=f"pip {words[0]}", advice=advice)
+        raise KitError(
+            f"pip can't get the agent's wheels (caused by: {_cause(result.stdout, result.stderr)})", where=f"pip {words[0]}", advice=advice
+        )
+
+
+def _cause(output: str, errors: str) -> str:
+    """What pip says is wrong: of a conflict, who asks for what; otherwise its errors."""
+    _, conflict, after = output.partition("The conflict is caused by:\n")
+    lines = after.split("\n\n")[0].splitlines() if conflict else [line for line in errors.splitlines() if line.startswith("ERROR")]
+    return "; ".join(line.strip() for line in lines or errors.splitlines()[-3:])
