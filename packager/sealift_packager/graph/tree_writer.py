@@ -94,7 +94,7 @@ def ensemble_nodes(
     if ensemble.isolation is not None:
         writer.outliers(ensemble.isolation, raw, outputs)
     elif ensemble.classes is None:
-        value = writer.value(ensemble.link, raw, "" if middled else outputs[0])
+        value = writer.value(ensemble.link, raw, "" if middled else outputs[0], number)
         if middled:
             writer.add("Cast", value, output=outputs[0], to=TensorProto.DOUBLE if wide_sum else TensorProto.FLOAT)
     else:
@@ -143,11 +143,17 @@ class _Writer(NodeWriter):
         is_gap = self.add("Equal", rows, self.constant("missing", missing))
         return self.add("Where", is_gap, self.constant("gap", np.array(np.nan, missing.dtype)), rows)
 
-    def value(self, link: str, raw: str, output: str) -> str:
+    def value(self, link: str, raw: str, output: str, number: type[np.floating[Any]]) -> str:
         """A regressor's number."""
         if link == links.SQUARE:
             return self.add("Mul", self.add("Abs", raw), raw, output=output)
-        return self.add({links.IDENTITY: "Identity", links.EXP: "Exp", links.SIGMOID: "Sigmoid"}[link], raw, output=output)
+        if link == links.SIGMOID:
+            return self.sigmoid(raw, output, number)
+        return self.add({links.IDENTITY: "Identity", links.EXP: "Exp"}[link], raw, output=output)
+
+    def sigmoid(self, raw: str, output: str = "", number: type[np.floating[Any]] = np.float32) -> str:
+        """1 / (1 + e^-x), right for small shares too: onnxruntime's own operator gives no number below 1.2e-7, and is 1e-7 off above that."""
+        return self.add("Reciprocal", self.add("Add", self.add("Exp", self.add("Neg", raw)), self.constant("unit", number(1))), output=output)
 
     def outliers(self, isolation: Isolation, raw: str, outputs: tuple[str, ...]) -> None:
         """1 or -1 [batch], and the score [batch, 1].
@@ -187,10 +193,10 @@ class _Writer(NodeWriter):
         elif link == links.SOFTMAX:
             self.add("Softmax", raw, output=output, axis=1)
         elif binary:
-            one = self.add("Sigmoid", raw)
+            one = self.sigmoid(raw)
             self.add("Concat", self.add("Sub", self.constant("one", np.float32(1)), one), one, output=output, axis=1)
         else:
-            self.add("Sigmoid", raw, output=output)
+            self.sigmoid(raw, output)
 
 
 def _attributes(ensemble: Ensemble, *, double: bool) -> list[onnx.AttributeProto]:

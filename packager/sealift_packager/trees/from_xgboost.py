@@ -88,15 +88,23 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
     )
 
 
+#: XGBoost's bound of a share that the sum starts from.
+_LEAST_SHARE: Final = 1e-6
+
+
 def _base(parameters: Mapping[str, Any], link: str, outputs: int) -> Array:
-    """Where the sum starts: base_score is kept in the prediction's scale, one number for all outputs before 3.1."""
+    """Where the sum starts: base_score is kept in the prediction's scale, one number for all outputs before 3.1.
+
+    XGBoost takes a share below 1e-6 for 1e-6, one above 1 - 1e-6 for that, and computes in float32, which has few digits near 1.
+    """
     text = parameters["base_score"]
-    score = np.atleast_1d(np.asarray(json.loads(text) if isinstance(text, str) else text, np.float32)).astype(np.float64)
+    score = np.atleast_1d(np.asarray(json.loads(text) if isinstance(text, str) else text, np.float32))
     with np.errstate(divide="ignore", invalid="ignore"):  # no number: see `validity`
         if link == links.SIGMOID:
-            score = -np.log(1.0 / score - 1.0)
+            one, least = np.float32(1), np.float32(_LEAST_SHARE)
+            score = -np.log(one / np.where(score > 0, np.clip(score, least, one - least), score) - one)
         elif link == links.EXP:
-            score = np.log(score)
+            score = np.log(score.astype(np.float64))
     return np.broadcast_to(score, (outputs,)).astype(np.float64)
 
 
