@@ -112,7 +112,8 @@ def damaged(site: Site) -> str:
                 flip(path, 10)
 
     ran = _tampered(site, tamper)
-    return f"`import` exits {ran.code}: {_words(ran)}"
+    words = _words(ran).replace(f"{site.work}/medium/repository: ", "").partition(": expected")[0]
+    return f"`import` exits {ran.code}: {words}"
 
 
 @attack("media", "the device's own folder on the medium is a link to a folder of this machine, which `export` would write to")
