@@ -17,7 +17,7 @@ PINNED = HUB.public_key.fingerprint
 RECEIPT = Receipt(device="a" * 64, acknowledged=7)
 
 
-@pytest.mark.parametrize("pinned", [None, PINNED])
+@pytest.mark.parametrize("pinned", [None, PINNED], ids=["not pinned", "pinned"])
 def test_a_receipt_survives_being_sealed_and_opened(pinned: str | None) -> None:
     opened = open_receipt(seal_receipt(RECEIPT, HUB), pinned, where="r")
     assert (opened.receipt, opened.key) == (RECEIPT, HUB.public_key)
