@@ -173,7 +173,8 @@ def test_an_agent_that_an_earlier_installer_made_is_upgraded_and_can_come_back(k
     prefix = tmp_path / "agent"
     subprocess.run([sys.executable, "-m", "venv", prefix], check=True)
     pip = f"{prefix}/bin/python -m pip --quiet --disable-pip-version-check install --no-index --find-links {kits[OLD]}/wheels".split()
-    subprocess.run([*pip, f"sealift-runtime[cpu]=={OLD}"], check=True)
+    (wheel,) = (kits[OLD] / "wheels").glob("sealift_runtime-*.whl")
+    subprocess.run([*pip, f"{wheel}[cpu]"], check=True)
     (prefix / "sealift-initialised").touch()
     result = install(kits[NEW], tmp_path)
     assert result.returncode == 0, result.stderr
