@@ -36,7 +36,7 @@ from sealift_runtime.serving.limits import LIMITS, ServingLimits
 
 T = TypeVar("T")
 SWEEP_S: Final = 0.5
-BACKLOG: Final = 1024
+BACKLOG: Final = 4096
 _ASKED_LATELY_S: Final = 60.0
 _CHOSEN_AT_ONCE: Final = 64
 #: How long clients that are refused at the end may take to read that, and how long runs may take to end.
