@@ -5,7 +5,6 @@ import datetime
 import json
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,25 +27,6 @@ from support.clocks import ManualClock
 from support.simulated import HOUR, NOON, SimulatedDevice, drift, installed, window
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.in_directory(tmp_path)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def intake(database: Database) -> Intake:
-    return Intake(database, ManualClock())
-
-
-@pytest.fixture
-def device(intake: Intake) -> SimulatedDevice:
-    device = SimulatedDevice()
-    intake.enrol(device.id, device.pem)
-    return device
 
 
 def view(database: Database, device: SimulatedDevice) -> DeviceView:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from sealift_core.errors import SignatureError
@@ -14,27 +11,7 @@ from sealift_hub.fleet import queries
 from sealift_hub.fleet.views import DeviceView
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.storage.database import Database
-from support.clocks import ManualClock
 from support.simulated import HOUR, NOON, SimulatedDevice, installed, window
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.in_directory(tmp_path)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def intake(database: Database) -> Intake:
-    return Intake(database, ManualClock())
-
-
-@pytest.fixture
-def device(intake: Intake) -> SimulatedDevice:
-    device = SimulatedDevice()
-    intake.enrol(device.id, device.pem)
-    return device
 
 
 def view(database: Database, device: SimulatedDevice) -> DeviceView:
