@@ -25,7 +25,7 @@ TABLE: Final = pd.DataFrame({name: np.exp(RANDOM.normal(size=120)) for name in "
 GAPS: Final = TABLE.assign(a=TABLE.a.where(np.arange(120) % 9 > 0), b=TABLE.b.where(np.arange(120) % 7 > 0))
 LABELS: Final = (TABLE.a + TABLE.c > 2).to_numpy().astype(int)
 STEPS: Final[dict[str, Any]] = {
-    "bins": lambda: KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf"),
+    "bins": lambda: KBinsDiscretizer(4, strategy="uniform"),
     "numbers of bins": lambda: KBinsDiscretizer(4, encode="ordinal", strategy="uniform"),
     "a limit": lambda: Binarizer(threshold=0.5),
     "rows of length one": Normalizer,

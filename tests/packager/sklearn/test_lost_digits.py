@@ -18,7 +18,9 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sealift_packager.errors import ConversionError
 from sealift_packager.frameworks.converters import convert_model
 from support.scikit import loaded
+from support.versions import since
 
+FITS = since("scikit-learn", "1.7", "fits powers of numbers that lie far from zero")
 RANDOM = np.random.default_rng(0)
 FAR = 5e7 + RANDOM.normal(size=(120, 2))
 LABELS = (FAR[:, 0] > 5e7).astype(int)
@@ -29,6 +31,7 @@ TREES: dict[str, Any] = {
 }
 
 
+@FITS
 @pytest.mark.parametrize("trees", TREES.values(), ids=TREES.keys())
 def test_powers_that_are_rounding_errors_are_refused_before_trees(trees: Any, tmp_path: Path) -> None:
     source = loaded(make_pipeline(PowerTransformer(), trees).fit(FAR, LABELS), tmp_path)
@@ -43,6 +46,7 @@ def test_powers_of_positive_numbers_are_refused_likewise(tmp_path: Path) -> None
         convert_model(loaded(model, tmp_path))
 
 
+@FITS
 def test_the_column_is_named_and_negative_numbers_count_by_their_size(tmp_path: Path) -> None:
     table = pd.DataFrame({"near": RANDOM.normal(size=120), "far": -FAR[:, 0]})
     columns = make_column_transformer((make_pipeline(PowerTransformer()), ["near", "far"]))
@@ -52,7 +56,6 @@ def test_the_column_is_named_and_negative_numbers_count_by_their_size(tmp_path: 
 
 
 SOUND: dict[str, tuple[Any, Any]] = {
-    "no trees": (make_pipeline(PowerTransformer(), LogisticRegression()), FAR),
     "scaled before": (make_pipeline(StandardScaler(), PowerTransformer(), TREES["LightGBM"]), FAR),
     "seconds of some years": (make_pipeline(PowerTransformer(), TREES["LightGBM"]), 1.6e9 + 3e7 * RANDOM.normal(size=(120, 2))),
     "a constant column": (
@@ -60,6 +63,12 @@ SOUND: dict[str, tuple[Any, Any]] = {
         np.column_stack([RANDOM.normal(size=120), np.full(120, 5e7)]),
     ),
 }
+
+
+@FITS
+def test_without_trees_they_are_converted(tmp_path: Path) -> None:
+    model = make_pipeline(PowerTransformer(), LogisticRegression()).fit(FAR, LABELS)
+    assert convert_model(loaded(model, tmp_path)).outputs
 
 
 @pytest.mark.parametrize(("model", "rows"), SOUND.values(), ids=SOUND.keys())
