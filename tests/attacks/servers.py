@@ -88,7 +88,7 @@ def redirect(site: Site) -> str:
     return f"`sync` exits {ran.code}; the next update came when the server answered for itself"
 
 
-@attack("servers", "a server that fails (500, 503, cut answers) for every other request")
+@attack("servers", "a server that fails ten requests (500, 503) and cuts off five answers")
 def failing(site: Site) -> str:
     """A hindrance is tried again, and is no verdict."""
     site.server.faults.statuses = [500, 503] * 5
