@@ -150,4 +150,5 @@ def pipelined(site: Site) -> str:
         answers = b"".join(iter(lambda: many.recv(2**16), b""))
     count = answers.count(b"HTTP/1.1 ")
     assert b"101 Switching" not in answers
+    assert count == 1000, count
     return f"answered {count:,} of them in HTTP/1.1, then closed the connection"
